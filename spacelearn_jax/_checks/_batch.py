@@ -1,0 +1,154 @@
+"""Checks of latents, bases, targets and decoders against each other."""
+
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+import jax
+
+from spacelearn_jax._checks._arrays import floating, real, rows
+from spacelearn_jax._checks._errors import entry, failure
+from spacelearn_jax._checks._mappings import has_names, mapping
+
+
+def latents(
+    function: str, Z: Any, *, min_rows: int = 1, axis_name: Hashable | None = None
+) -> jax.Array:
+    """Converts the latents ``Z`` (B, D).
+
+    The row count is left to the other devices under ``axis_name``: a shard of one
+    row is a fine part of a batch of eight.
+    """
+    x = floating(function, "Z", Z)
+    if x.ndim != 2:
+        raise failure(
+            ValueError,
+            function,
+            "Z",
+            "of shape (B, D)",
+            f"shape {x.shape}",
+            "Flatten the trailing axes with Z.reshape(Z.shape[0], -1), "
+            "or use jax.vmap for a stack of batches.",
+        )
+    if x.shape[1] < 1:
+        raise failure(
+            ValueError, function, "Z", "at least one latent wide", f"shape {x.shape}", "Check D."
+        )
+    needed = 1 if axis_name is not None else min_rows
+    rows(function, "Z", x, needed)
+    return x
+
+
+def bases(
+    function: str, argument: str, value: Any, *, D: int | None = None, may_be_empty: bool = False
+) -> dict[str, jax.Array]:
+    """Converts bases ``{q: (k_q, D)}``, all of the same ``D``."""
+    out: dict[str, jax.Array] = {}
+    for name, w in mapping(function, argument, value, may_be_empty=may_be_empty).items():
+        what = entry(argument, name)
+        x = floating(function, what, w)
+        if x.ndim != 2 or 0 in x.shape:
+            raise failure(
+                ValueError,
+                function,
+                what,
+                "of shape (k, D) with k >= 1",
+                f"shape {x.shape}",
+                "A basis has one row a direction.",
+            )
+        D = x.shape[1] if D is None else D
+        if x.shape[1] != D:
+            fix = "Solve the subspaces on latents of this width."
+            if x.shape[0] == D:
+                fix = f"It looks transposed: pass {what}.T."
+            raise failure(
+                ValueError, function, what, f"of shape (k, D) with D = {D}", f"shape {x.shape}", fix
+            )
+        out[name] = x
+    return out
+
+
+def same_latents(function: str, first: str, W_a: jax.Array, second: str, W_b: jax.Array) -> None:
+    """Requires two bases of the same latent space."""
+    if W_a.shape[1] != W_b.shape[1]:
+        raise failure(
+            ValueError,
+            function,
+            second,
+            f"a basis of the same latent space as {first}, D = {W_a.shape[1]}",
+            f"shape {W_b.shape}",
+            "Compare bases solved on latents of one width.",
+        )
+
+
+def targets(
+    function: str,
+    Y: Any,
+    *,
+    B: int | None = None,
+    names: Iterable[str] | None = None,
+    min_rows: int = 1,
+) -> dict[str, jax.Array]:
+    """Converts targets ``{q: (B, ...)}``; names outside ``names`` are left out."""
+    given = mapping(function, "Y", Y, may_be_empty=names is not None)
+    if names is not None:
+        names = list(names)
+        has_names(function, "Y", given, names)
+        given = {name: given[name] for name in names}
+    out: dict[str, jax.Array] = {}
+    for name, y in given.items():
+        what = entry("Y", name)
+        x = real(function, what, y)
+        if x.ndim < 1 or 0 in x.shape[1:]:
+            raise failure(
+                ValueError,
+                function,
+                what,
+                "of shape (B,), (B, p) or (B, ...)",
+                f"shape {x.shape}",
+                "The first axis counts samples.",
+            )
+        if B is None:
+            rows(function, what, x, min_rows)
+            B = x.shape[0]
+        if x.shape[0] != B:
+            raise failure(
+                ValueError,
+                function,
+                what,
+                f"of {B} rows like the rest of the batch",
+                f"shape {x.shape}",
+                "Pass targets and latents of the same samples.",
+            )
+        out[name] = x
+    return out
+
+
+def width(x: jax.Array) -> int:
+    """Returns p, the number of values a sample of a target has."""
+    return math.prod(x.shape[1:])
+
+
+def decoders(
+    function: str, A: Any, W: Mapping[str, jax.Array], Y: Mapping[str, jax.Array]
+) -> dict[str, jax.Array]:
+    """Converts decoders ``{q: (k_q, p_q)}`` (or (k_q,) for p = 1) for the names of ``W``."""
+    given = mapping(function, "A", A, may_be_empty=True)
+    has_names(function, "A", given, W)
+    out: dict[str, jax.Array] = {}
+    for name, w in W.items():
+        what = entry("A", name)
+        x = floating(function, what, given[name])
+        k, p = w.shape[0], width(Y[name])
+        if x.shape != (k, p) and not (p == 1 and x.shape == (k,)):
+            raise failure(
+                ValueError,
+                function,
+                what,
+                f"of shape (k, p) = {(k, p)}, for W[{name!r}] {w.shape} and Y[{name!r}] "
+                f"{Y[name].shape}",
+                f"shape {x.shape}",
+                "Fit it with fit_decoders on the same W and Y.",
+            )
+        out[name] = x.reshape(k, p)
+    return out

@@ -1,0 +1,123 @@
+"""Masked and cross-device statistics, and guards that keep gradients finite.
+
+Every guard compares so that NaN falls through to the non-linear operation: bad
+input shows as NaN in the result instead of a quiet zero.
+"""
+
+from collections.abc import Hashable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+#: Precision of products that feed a factorization or a fit.
+EXACT = lax.Precision.HIGHEST
+
+
+def compute_dtype(*arrays: jax.Array) -> jnp.dtype:
+    """Returns float64 if a floating argument has it, else float32.
+
+    It is ``jnp.result_type`` with 16-bit types upcast, and it works under strict
+    dtype promotion as well.
+    """
+    if any(x.dtype == jnp.float64 for x in arrays):
+        return jnp.dtype("float64")
+    return jnp.dtype("float32")
+
+
+def flatten(y: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    """Flattens a target (B, ...) to (B, p)."""
+    return y.reshape(y.shape[0], -1).astype(dtype)
+
+
+def total(x: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    """Sums over the devices of ``axis_name``."""
+    return x if axis_name is None else lax.psum(x, axis_name)
+
+
+def axis_size(axis_name: Hashable | None) -> int:
+    """Returns the static number of shards."""
+    return 1 if axis_name is None else int(lax.psum(1, axis_name))
+
+
+def count(
+    x: jax.Array, where: jax.Array | None, axis_name: Hashable | None, dtype: jnp.dtype
+) -> jax.Array:
+    """Counts the valid rows of the whole batch, at least 1."""
+    if where is None:
+        return jnp.asarray(x.shape[0] * axis_size(axis_name), dtype)
+    return jnp.maximum(total(jnp.sum(where, dtype=dtype), axis_name), 1)
+
+
+def keep(x: jax.Array, where: jax.Array | None) -> jax.Array:
+    """Sets masked rows to zero, value and gradient, whatever they hold."""
+    return x if where is None else jnp.where(where[:, None], x, 0)
+
+
+def row_mean(
+    x: jax.Array, where: jax.Array | None, axis_name: Hashable | None
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the rows (n, d) without masked ones, and their mean (d,)."""
+    x = keep(x, where)
+    n = count(x, where, axis_name, x.dtype)
+    return x, total(jnp.sum(x, axis=0), axis_name) / n
+
+
+def center(
+    x: jax.Array, where: jax.Array | None = None, axis_name: Hashable | None = None
+) -> jax.Array:
+    """Subtracts the mean of the valid rows; masked rows become zero."""
+    # The mask goes on before the mean (a masked NaN must not reach it) and again
+    # after (zero minus the mean is not zero).
+    x, mean = row_mean(x, where, axis_name)
+    return keep(x - mean, where)
+
+
+def gram(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    """Contracts rows, ``x^T y`` (d, e), over the whole batch at full precision."""
+    return total(jnp.matmul(x.T, y, precision=EXACT), axis_name)
+
+
+def safe_sqrt(x: jax.Array) -> jax.Array:
+    """Square root that is 0 with zero gradient at and below 0."""
+    low = x <= 0
+    return jnp.where(low, 0, jnp.sqrt(jnp.where(low, 1, x)))
+
+
+def safe_divide(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Quotient that is 0 with zero gradient where ``y`` is 0."""
+    zero = y == 0
+    return jnp.where(zero, 0, x / jnp.where(zero, 1, y))
+
+
+def column_std(
+    x: jax.Array, n: jax.Array, where: jax.Array | None, axis_name: Hashable | None
+) -> tuple[jax.Array, jax.Array]:
+    """Centres columns once more and returns them with their ddof=1 deviations.
+
+    The second centring removes what rounding left of the mean.
+    """
+    x = center(x, where, axis_name)
+    variance = total(jnp.sum(jnp.square(x), axis=0), axis_name) / jnp.maximum(n - 1, 1)
+    return x, safe_sqrt(variance)
+
+
+def replicated(x: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    """Makes the gradient of a replicated result the one of a single device.
+
+    Differentiating inside ``shard_map(check_vma=False)``, ``vmap`` or ``pmap``
+    means differentiating the *sum* of the copies of ``x`` on all devices, because
+    ``psum`` transposes to ``psum`` there: gradients come out larger by the number
+    of devices. With the replication types of ``check_vma=True`` they don't. The
+    factor is measured by differentiating a bare ``psum`` in the same context, so
+    that no private type information is asked for. ``linear_call`` applies it to
+    the transpose alone: values and forward derivatives are right already.
+    """
+    if axis_name is None:
+        return x
+    one = lax.axis_index(axis_name).astype(x.dtype)
+    factor = jax.grad(lambda v: lax.psum(v, axis_name))(one)
+    factor = lax.psum(factor, axis_name) / axis_size(axis_name)
+    return jax.custom_derivatives.linear_call(
+        lambda _, value: value, lambda scale, cotangent: cotangent / scale, factor, x
+    )

@@ -1,0 +1,95 @@
+"""Everything there is to solve, in one call."""
+
+from collections.abc import Hashable, Mapping
+
+import jax
+from jax import lax
+from jax.typing import ArrayLike
+
+from spacelearn_jax import _checks, _numerics
+from spacelearn_jax._compile import compiled
+from spacelearn_jax._subspaces import (
+    check_batch,
+    cross_factors,
+    detached,
+    leading_basis,
+    leading_pair,
+    limits,
+)
+from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.optim._decoders import fitted
+from spacelearn_jax.space import Space
+
+
+@compiled(static=("k", "solver", "axis_name"))
+def _solve_subspaces(
+    Z: jax.Array,
+    Y: dict[str, jax.Array],
+    where: jax.Array | None,
+    *,
+    k: tuple[int, ...],
+    solver: Solver,
+    axis_name: Hashable | None,
+) -> Space:
+    Zc, Yc, z_mean = detached(Z, Y, where, axis_name)
+    W, V = {}, {}
+    for (q, yc), k_q in zip(Yc.items(), k, strict=True):
+        factors = cross_factors(Zc, yc, solver=solver, axis_name=axis_name)
+        W[q] = leading_basis(factors, k_q)
+        V[q] = leading_pair(factors)[1]
+    n = _numerics.count(Z, where, axis_name, Zc.dtype)
+    A = fitted(W, Zc, Yc, n, solver=solver, axis_name=axis_name)
+    flat = {q: _numerics.flatten(lax.stop_gradient(y), Zc.dtype) for q, y in Y.items()}
+    return Space(
+        W=W,
+        A={q: a[:, 0] if Y[q].ndim == 1 else a for q, a in A.items()},
+        V=V,
+        z_mean=z_mean,
+        y_mean={q: _numerics.row_mean(y, where, axis_name)[1] for q, y in flat.items()},
+        target_shapes={q: y.shape[1:] for q, y in Y.items()},
+    )
+
+
+def solve_subspaces(
+    Z: ArrayLike,
+    Y: Mapping[str, ArrayLike],
+    *,
+    k: int | Mapping[str, int] = 32,
+    where: ArrayLike | None = None,
+    axis_name: Hashable | None = None,
+    solver: Solver = "auto",
+) -> Space:
+    """Solves bases, decoders and target directions of all quantities, and their means.
+
+    It joins ``subspaces``, ``fit_decoders`` and ``principal_directions`` and factors each
+    cross-covariance once. Nothing in the result carries a gradient.
+
+    Args:
+        Z: Latents (B, D).
+        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
+        k: Dimensions of the subspaces: one for all, capped at min(D, p) of each
+            quantity, or ``{q: k_q}``.
+        where: Valid rows (B,) bool; the others are left out.
+        axis_name: Mesh axis that ``shard_map`` splits the batch over.
+        solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
+            least k.
+
+    Returns:
+        The ``Space``: W, A, V, z_mean, y_mean and target shapes.
+
+    Raises:
+        TypeError: If dtypes or kinds are wrong.
+        ValueError: If shapes don't fit, ``B < 2``, ``Y`` is empty, a ``k`` given by name
+            is missing or above min(D, p), or an option is unknown.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> Z = jnp.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+        >>> space = solve_subspaces(Z, {"x": 2.0 * Z[:, 0]}, k=1)
+        >>> print(space.decode(Z)["x"].round(4))
+        [0. 2. 4.]
+    """
+    z, y, mask = check_batch("solve_subspaces", Z, Y, where, axis_name)
+    sizes = _checks.sizes("solve_subspaces", k, limits(z, y))
+    solver = check_solver("solve_subspaces", solver, needs=max(sizes))
+    return _solve_subspaces(z, y, mask, k=sizes, solver=solver, axis_name=axis_name)

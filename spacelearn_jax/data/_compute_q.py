@@ -1,0 +1,184 @@
+"""Calling several quantity functions on one set of named inputs."""
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from spacelearn_jax import _checks
+
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def register(
+    caller: str, positional: tuple[Callable, ...], named: dict[str, Callable]
+) -> dict[str, Callable]:
+    """Names every function, by keyword or by its own name, each once."""
+    registry: dict[str, Callable] = {}
+    for function in positional:
+        _require_callable(caller, "every positional argument", function)
+        name = getattr(function, "__name__", None)
+        if name is None or name == "<lambda>":
+            raise _checks.failure(
+                ValueError,
+                caller,
+                "every positional function",
+                "one with a name of its own",
+                repr(function),
+                "Give it one by keyword: vorticity=lambda field: ....",
+            )
+        if name in registry or name in named:
+            raise _checks.failure(
+                ValueError,
+                caller,
+                f"the name {name!r}",
+                "given once",
+                "two functions of that name",
+                "Name one of them by keyword.",
+            )
+        registry[name] = function
+    for name, function in named.items():
+        _require_callable(caller, name, function)
+        registry[name] = function
+    if not registry:
+        raise _checks.failure(
+            ValueError,
+            caller,
+            "the functions",
+            "at least one",
+            "none",
+            "Pass them by keyword: vorticity=function.",
+        )
+    return {name: registry[name] for name in sorted(registry)}
+
+
+def _require_callable(caller: str, argument: str, function: Any) -> None:
+    if not callable(function):
+        raise _checks.failure(
+            TypeError,
+            caller,
+            argument,
+            "callable",
+            f"a {type(function).__name__}",
+            "Pass the function itself, not its result.",
+        )
+
+
+class _Inputs:
+    """Which inputs one function takes."""
+
+    def __init__(self, caller: str, name: str, function: Callable) -> None:
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            raise _checks.failure(
+                TypeError,
+                caller,
+                name,
+                "a function with a signature",
+                repr(function),
+                "Wrap it: lambda field: function(field).",
+            ) from None
+        for p in parameters:
+            if p.kind is p.POSITIONAL_ONLY and p.default is p.empty:
+                raise _checks.failure(
+                    TypeError,
+                    caller,
+                    name,
+                    "a function of named parameters",
+                    f"the positional-only parameter {p.name!r}",
+                    f"Wrap it: lambda {p.name}: function({p.name}).",
+                )
+        self.takes = [p.name for p in parameters if p.kind in _BY_NAME]
+        self.needs = [p.name for p in parameters if p.kind in _BY_NAME and p.default is p.empty]
+        self.takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self.annotations = _annotations(function)
+
+
+def _annotations(function: Callable) -> dict[str, Any]:
+    """Resolves annotations; those that can't be resolved say nothing."""
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):
+        return {}
+    return {name: hint for name, hint in hints.items() if name != "return"}
+
+
+def _check_annotations(caller: str, inputs: dict[str, _Inputs]) -> None:
+    seen: dict[str, tuple[str, Any]] = {}
+    for name, each in inputs.items():
+        for parameter, hint in each.annotations.items():
+            first, known = seen.setdefault(parameter, (name, hint))
+            if known != hint:
+                raise _checks.failure(
+                    TypeError,
+                    caller,
+                    f"the parameter {parameter!r}",
+                    f"of one type, {known} as in {first!r}",
+                    f"{hint} in {name!r}",
+                    "Both functions get the same value: make the annotations agree, or "
+                    "rename one parameter.",
+                )
+
+
+def compute_Q(  # noqa: N802 - the name of the port's original
+    *arg_functions: Callable[..., Any], **kwarg_functions: Callable[..., Any]
+) -> Callable[..., dict[str, Any]]:
+    """Joins functions into one that calls each with the inputs it names.
+
+    Args:
+        *arg_functions: Functions, named by their ``__name__``.
+        **kwarg_functions: Functions, named by keyword.
+
+    Returns:
+        ``call(**inputs) -> {name: result}``, names sorted. A function with ``**kwargs``
+        gets every input. ``call`` raises a ValueError for an input that no function
+        takes or that one lacks.
+
+    Raises:
+        TypeError: If something is not callable, has a positional-only parameter, or if
+            two functions annotate one parameter with different types.
+        ValueError: If there is no function, or two share a name, or one has none.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> def energy(u, v):
+        ...     return 0.5 * (u**2 + v**2)
+        >>> quantities = compute_Q(energy, speed=lambda u, v: jnp.hypot(u, v))
+        >>> sorted(quantities(u=jnp.ones(3), v=jnp.zeros(3)))
+        ['energy', 'speed']
+    """
+    return joined("compute_Q", arg_functions, kwarg_functions)
+
+
+def joined(
+    caller: str, arg_functions: tuple[Callable, ...], kwarg_functions: dict[str, Callable]
+) -> Callable[..., dict[str, Any]]:
+    """Builds the function behind ``compute_Q`` with errors in the caller's name."""
+    registry = register(caller, arg_functions, kwarg_functions)
+    inputs = {name: _Inputs(caller, name, function) for name, function in registry.items()}
+    _check_annotations(caller, inputs)
+    known = {parameter for each in inputs.values() for parameter in each.takes}
+    takes_all = any(each.takes_all for each in inputs.values())
+
+    def call(**given: Any) -> dict[str, Any]:
+        if not takes_all:
+            _checks.known_names(caller, "the inputs", given, known, "parameters of the functions")
+        results = {}
+        for name, function in registry.items():
+            each = inputs[name]
+            for needed in each.needs:
+                if needed not in given:
+                    raise _checks.failure(
+                        ValueError,
+                        caller,
+                        "the inputs",
+                        f"a set that holds {needed!r}, which {name!r} needs",
+                        f"only {', '.join(map(repr, sorted(given))) or 'nothing'}",
+                        _checks.nearest(needed, given),
+                    )
+            chosen = given if each.takes_all else {p: given[p] for p in each.takes if p in given}
+            results[name] = function(**chosen)
+        return results
+
+    return call

@@ -1,0 +1,131 @@
+"""The factorizations themselves: detached (U, s, Vt) of one matrix."""
+
+from collections.abc import Hashable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from spacelearn_jax import _numerics
+from spacelearn_jax.linalg._solvers import LowRank, Solver
+
+Factors = tuple[jax.Array, jax.Array, jax.Array]
+
+
+def factors(A: jax.Array, solver: Solver) -> Factors:
+    """Returns the reduced singular value decomposition of ``A`` (m, n), detached.
+
+    Gives U (m, r), s (r,) descending and Vt (r, n), orthonormal also where s is 0.
+    """
+    A = lax.stop_gradient(A)
+    if isinstance(solver, LowRank):
+        return _randomized(A, solver)
+    if solver == "eigen":
+        return _from_gram(A)
+    U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
+    return U, s, Vt
+
+
+def _from_gram(A: jax.Array) -> Factors:
+    """Eigenvectors of the smaller Gram matrix, the other side by QR.
+
+    With V from A^T A the columns of A V are orthogonal up to rounding, so their QR
+    factorization gives orthonormal left vectors even where singular values vanish,
+    and singular values |diag R| without the square root of a cancelled eigenvalue.
+    """
+    if A.shape[0] < A.shape[1]:
+        U, s, Vt = _from_gram(A.T)
+        return Vt.T, s, U.T
+    G = jnp.matmul(A.T, A, precision=_numerics.EXACT)
+    _, V = jnp.linalg.eigh(G)
+    V = V[:, ::-1]
+    U, R = jnp.linalg.qr(jnp.matmul(A, V, precision=_numerics.EXACT))
+    s = jnp.diagonal(R)
+    U = U * jnp.where(s < 0, -1, 1).astype(U.dtype)
+    s = jnp.abs(s)
+    order = jnp.argsort(-s)
+    return U[:, order], s[order], V[:, order].T
+
+
+def _randomized(A: jax.Array, solver: LowRank) -> Factors:
+    m, n = A.shape
+    width = min(solver.rank + solver.oversample, m, n)
+    key = jax.random.key(solver.seed)
+    test = jax.random.normal(key, (n, width), A.dtype)
+
+    def spread(X: jax.Array) -> jax.Array:
+        return jnp.linalg.qr(jnp.matmul(A, X, precision=_numerics.EXACT))[0]
+
+    def back(Q: jax.Array) -> jax.Array:
+        return jnp.linalg.qr(jnp.matmul(A.T, Q, precision=_numerics.EXACT))[0]
+
+    Q = spread(test)
+    for _ in range(solver.n_iter):
+        Q = spread(back(Q))
+    small = jnp.matmul(Q.T, A, precision=_numerics.EXACT)
+    U, s, Vt = jnp.linalg.svd(small, full_matrices=False)
+    U = jnp.matmul(Q, U, precision=_numerics.EXACT)
+    r = min(solver.rank, m, n)
+    return U[:, :r], s[:r], Vt[:r]
+
+
+def fix_signs(U: jax.Array, Vt: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Makes the largest entry of every left vector positive; the pair flips together."""
+    largest = jnp.take_along_axis(U, jnp.argmax(jnp.abs(U), axis=0)[None], axis=0)
+    sign = jnp.where(largest < 0, -1, 1).astype(U.dtype)
+    return U * sign, Vt * sign.T
+
+
+def attach_gradient(s: jax.Array, A: jax.Array, U: jax.Array, Vt: jax.Array) -> jax.Array:
+    """Gives detached singular values their derivative ds_i = u_i^T dA v_i.
+
+    It is finite for repeated and vanishing values too. The vectors are constants,
+    so it is a first derivative only.
+    """
+    AV = jnp.matmul(A, lax.stop_gradient(Vt).T, precision=_numerics.EXACT)
+    stationary = jnp.sum(lax.stop_gradient(U) * AV, axis=0)
+    return lax.stop_gradient(s) + (stationary - lax.stop_gradient(stationary))
+
+
+def tall_r(X: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Array]:
+    """Factors row-sharded X = Q R: this shard's rows of Q, and the R of all, replicated.
+
+    A two-level QR: the shards' R factors are stacked on every device and factored
+    again, which keeps the accuracy that a summed Gram matrix would square away.
+
+    Reference:
+        Demmel, Grigori, Hoemmen and Langou, Communication-optimal parallel and
+        sequential QR and LU factorizations, SIAM J. Sci. Comput. 34(1), 2012.
+    """
+    Q, R = jnp.linalg.qr(X)
+    if axis_name is None:
+        return Q, R
+    # A sum of one-hot blocks is an all-gather whose result counts as replicated.
+    shards = _numerics.axis_size(axis_name)
+    mine = lax.axis_index(axis_name)
+    blocks = jnp.zeros((shards, *R.shape), R.dtype)
+    blocks = lax.psum(lax.dynamic_update_index_in_dim(blocks, R, mine, 0), axis_name)
+    outer, R_all = jnp.linalg.qr(blocks.reshape(-1, R.shape[1]))
+    outer = outer.reshape(shards, R.shape[0], -1)
+    own = lax.dynamic_index_in_dim(outer, mine, 0, keepdims=False)
+    return jnp.matmul(Q, own, precision=_numerics.EXACT), R_all
+
+
+def leading_singular_values(
+    X: jax.Array, m: int, solver: Solver, axis_name: Hashable | None
+) -> jax.Array:
+    """Returns the ``m`` largest singular values of a row-sharded matrix, differentiable.
+
+    On one device with an exact SVD this is JAX's own derivative, good for any
+    order; the other routes give a first derivative (see ``attach_gradient``).
+    """
+    if axis_name is None and solver in ("auto", "svd"):
+        return jnp.linalg.svd(X, compute_uv=False)[:m]
+    if axis_name is None:
+        U, s, Vt = factors(X, solver)
+        return attach_gradient(s, X, U, Vt)[:m]
+    _, R = tall_r(lax.stop_gradient(X), axis_name)
+    _, s, Vt = factors(R, solver)
+    # s_i = |X v_i|, and v_i is a stationary point: the norm has the right derivative.
+    XV = jnp.matmul(X, Vt[:m].T, precision=_numerics.EXACT)
+    return _numerics.safe_sqrt(lax.psum(jnp.sum(jnp.square(XV), axis=0), axis_name))

@@ -1,0 +1,65 @@
+"""Batch statistics that the losses share.
+
+Each is a plain function of the same inputs, so that XLA computes it once where
+losses are used together.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from spacelearn_jax import _checks, _numerics
+
+
+class Layout(NamedTuple):
+    """Where each quantity's rows lie in the stacked bases."""
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, W: Mapping[str, jax.Array]) -> "Layout":
+        """Reads the layout off the bases, in the order of names."""
+        return cls(tuple(W), tuple(w.shape[0] for w in W.values()))
+
+    def split(self, S: jax.Array) -> dict[str, jax.Array]:
+        """Cuts stacked coordinates (B, K) into {q: (B, k_q)}."""
+        parts, start = {}, 0
+        for name, size in zip(self.names, self.sizes, strict=True):
+            parts[name] = S[:, start : start + size]
+            start += size
+        return parts
+
+
+def stack(W: Mapping[str, jax.Array], dtype: jnp.dtype) -> jax.Array:
+    """Stacks all bases to one matrix (K, D)."""
+    return jnp.concatenate([w.astype(dtype) for w in W.values()])
+
+
+def project(
+    Z: jax.Array,
+    W_all: jax.Array,
+    where: jax.Array | None,
+    axis_name: Hashable | None,
+) -> jax.Array:
+    """Returns the coordinates (B, K) of centred latents in all subspaces at once."""
+    return _numerics.center(Z.astype(W_all.dtype), where, axis_name) @ W_all.T
+
+
+def check_latents_and_bases(
+    function: str,
+    Z: object,
+    W: object,
+    where: object,
+    axis_name: Hashable | None,
+    *,
+    min_rows: int,
+    may_be_empty: bool,
+) -> tuple[jax.Array, dict[str, jax.Array], jax.Array | None]:
+    """Checks what every batch loss takes."""
+    _checks.axis(function, axis_name)
+    z = _checks.latents(function, Z, min_rows=min_rows, axis_name=axis_name)
+    w = _checks.bases(function, "W", W, D=z.shape[1], may_be_empty=may_be_empty)
+    return z, w, _checks.mask(function, where, z.shape[0])

@@ -1,0 +1,160 @@
+"""The whole SPACE objective."""
+
+from collections.abc import Hashable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from spacelearn_jax import _checks, _numerics
+from spacelearn_jax._compile import compiled
+from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.loss import _batch
+from spacelearn_jax.loss._alignment import alignment
+from spacelearn_jax.loss._disentanglement import PAIR_NORMS, disentanglement
+from spacelearn_jax.loss._isotropy import isotropy
+from spacelearn_jax.loss._stability import check_previous, stability
+
+TERMS = ("alignment", "disentanglement", "isotropy", "stability")
+
+
+@compiled(static=("n_dir", "solver", "pair_norm", "metric", "axis_name"))
+def _combined(
+    Z: jax.Array,
+    W: dict[str, jax.Array],
+    A: dict[str, jax.Array],
+    Y: dict[str, jax.Array],
+    W_prev: dict[str, jax.Array],
+    weights: dict[str, jax.Array],
+    where: jax.Array | None,
+    *,
+    n_dir: int,
+    solver: Solver,
+    pair_norm: str,
+    metric: str,
+    axis_name: Hashable | None,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    terms = {
+        "alignment": alignment(Z, W, A, Y, where, axis_name=axis_name),
+        "disentanglement": disentanglement(Z, W, where, pair_norm=pair_norm, axis_name=axis_name),
+        "isotropy": isotropy(Z, W, where, n_dir=n_dir, solver=solver, axis_name=axis_name),
+        "stability": stability(W, W_prev, metric=metric),
+    }
+    dtype = _numerics.compute_dtype(*terms.values())
+    total = jnp.zeros((), dtype)
+    for name, term in terms.items():
+        weight = weights[name].astype(dtype) if name in weights else 1
+        total += weight * term.astype(dtype)
+    return total, terms
+
+
+def _check_weights(function: str, weights: object) -> dict[str, jax.Array]:
+    if weights is None:
+        return {}
+    given = _checks.mapping(function, "weights", weights, may_be_empty=True)
+    _checks.known_names(function, "weights", given, TERMS, "the terms of the loss")
+    out = {}
+    for name, weight in given.items():
+        what = _checks.entry("weights", name)
+        if isinstance(weight, int | float) and not isinstance(weight, bool):
+            weight = jnp.asarray(weight, float)
+        x = _checks.real(function, what, weight)
+        if x.ndim != 0:
+            raise _checks.failure(
+                ValueError,
+                function,
+                what,
+                "a scalar",
+                f"shape {x.shape}",
+                "A term has one weight.",
+            )
+        out[name] = x
+    return out
+
+
+def combined_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
+    A: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike],
+    W_prev: Mapping[str, ArrayLike] | None,
+    *,
+    n_dir: int = 32,
+    weights: Mapping[str, ArrayLike] | None = None,
+    return_terms: bool = False,
+    where: ArrayLike | None = None,
+    axis_name: Hashable | None = None,
+    solver: Solver = "auto",
+    pair_norm: str = "first",
+    metric: str = "basis",
+) -> jax.Array | tuple[jax.Array, dict[str, jax.Array]]:
+    """The SPACE objective: alignment + disentanglement + isotropy + stability.
+
+    Differentiate it *inside* ``shard_map`` under ``axis_name``: each device gets the
+    loss of the whole batch, and the gradient with respect to its own rows that a single
+    device would have. Gradients of parameters shared by all devices are then the sum
+    over devices, which ``shard_map`` takes by itself unless ``check_vma=False``.
+
+    Args:
+        Z: Latents (B, D).
+        W: Bases ``{q: (k_q, D)}`` with orthonormal rows.
+        A: Decoders ``{q: (k_q, p_q)}``; (k_q,) for a target of shape (B,).
+        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. Names that ``W``
+            lacks are ignored, here and in ``A`` and ``W_prev``.
+        W_prev: Earlier bases, or ``None``.
+        n_dir: Number of leading singular values in the isotropy term.
+        weights: Scalars by term, ``"alignment"``, ``"disentanglement"``,
+            ``"isotropy"`` and ``"stability"``; 1 by default. They may be traced.
+        return_terms: Whether to return the unweighted terms as well, as
+            ``value_and_grad(has_aux=True)`` wants them.
+        where: Valid rows (B,) bool; the others are left out.
+        axis_name: Mesh axis that ``shard_map`` splits the batch over.
+        solver: Route of the isotropy term; see ``isotropy_loss``.
+        pair_norm: See ``disentanglement_loss``.
+        metric: See ``stability_loss``.
+
+    Returns:
+        The weighted sum, a scalar; or ``(sum, {term: unweighted value})``.
+
+    Raises:
+        TypeError: If dtypes or kinds are wrong.
+        ValueError: If shapes don't fit, ``B < 2``, ``W`` is empty, a name is missing or
+            an option or weight is unknown.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from spacelearn_jax import solve_subspaces
+        >>> Z = jax.random.normal(jax.random.key(0), (32, 6))
+        >>> Y = {"p": Z[:, :2] ** 2, "u": Z[:, 2:4]}
+        >>> space = solve_subspaces(Z, Y, k=2)
+        >>> total, terms = combined_loss(
+        ...     Z, space.W, space.A, Y, None, weights={"isotropy": 0.1}, return_terms=True
+        ... )
+        >>> sorted(terms)
+        ['alignment', 'disentanglement', 'isotropy', 'stability']
+    """
+    function = "combined_loss"
+    z, w, mask = _batch.check_latents_and_bases(
+        function, Z, W, where, axis_name, min_rows=2, may_be_empty=False
+    )
+    y = _checks.targets(function, Y, B=z.shape[0], names=w)
+    a = _checks.decoders(function, A, w, y)
+    prev = check_previous(function, w, W_prev, metric)
+    _checks.choice(function, "pair_norm", pair_norm, PAIR_NORMS)
+    n_dir = _checks.integer(function, "n_dir", n_dir)
+    rows = z.shape[0] * _numerics.axis_size(axis_name)
+    total, terms = _combined(
+        z,
+        w,
+        a,
+        y,
+        prev,
+        _check_weights(function, weights),
+        mask,
+        n_dir=n_dir,
+        solver=check_solver(function, solver, needs=min(n_dir, rows, z.shape[1])),
+        pair_norm=pair_norm,
+        metric=metric,
+        axis_name=axis_name,
+    )
+    return (total, terms) if _checks.flag(function, "return_terms", return_terms) else total

@@ -1,0 +1,96 @@
+"""Isotropy: is what the subspaces leave of the latent space evenly used?"""
+
+from collections.abc import Hashable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from spacelearn_jax import _checks, _numerics
+from spacelearn_jax._compile import compiled
+from spacelearn_jax.linalg._factors import leading_singular_values
+from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.loss import _batch
+
+_EPS = 1e-8
+
+
+def isotropy(
+    Z: jax.Array,
+    W: Mapping[str, jax.Array],
+    where: jax.Array | None,
+    *,
+    n_dir: int,
+    solver: Solver,
+    axis_name: Hashable | None,
+) -> jax.Array:
+    """Computes the loss from checked arguments."""
+    dtype = _numerics.compute_dtype(Z, *W.values())
+    W_all = _batch.stack(W, dtype)
+    Zc = _numerics.center(Z.astype(dtype), where, axis_name)
+    S = jnp.matmul(Zc, W_all.T, precision=_numerics.EXACT)
+    R = Zc - jnp.matmul(S, W_all, precision=_numerics.EXACT)
+
+    B = Z.shape[0] * _numerics.axis_size(axis_name)
+    s = leading_singular_values(R, min(n_dir, B, Z.shape[1]), solver, axis_name)
+    s = jnp.where(s == 0, 0, s)  # a collapsed latent has no direction to be pushed in
+    # A masked row adds a zero to the spectrum that the kept rows alone don't have.
+    counted = jnp.arange(s.shape[0]) < _numerics.count(Z, where, axis_name, dtype)
+    m = jnp.sum(counted, dtype=dtype)
+    mean = jnp.sum(jnp.where(counted, s, 0)) / m
+    deviation = jnp.where(counted, s / (mean + _EPS) - 1, 0)
+    return _numerics.replicated(jnp.sum(jnp.square(deviation)) / m, axis_name)
+
+
+_isotropy = compiled(static=("n_dir", "solver", "axis_name"))(isotropy)
+
+
+def isotropy_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
+    n_dir: int = 32,
+    *,
+    where: ArrayLike | None = None,
+    axis_name: Hashable | None = None,
+    solver: Solver = "auto",
+) -> jax.Array:
+    """Relative variance of the leading singular values of the free rest.
+
+    With ``R = Zc - Zc W^T W`` (all bases stacked) and s its ``n_dir`` largest singular
+    values, ``mean((s / mean(s) - 1)^2)``: 0 where they are all equal. As in the
+    original, m = min(n_dir, B, D) values count whatever the rank r of the rest, so a
+    perfectly even rest reads m / r - 1, and directions that two subspaces share are
+    taken away twice.
+
+    Args:
+        Z: Latents (B, D).
+        W: Bases ``{q: (k_q, D)}`` with orthonormal rows.
+        n_dir: Number of leading singular values.
+        where: Valid rows (B,) bool; the others are left out.
+        axis_name: Mesh axis that ``shard_map`` splits the batch over; derivatives are
+            then of first order only.
+        solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
+            least min(n_dir, B, D); derivatives of the last two are of first order only.
+
+    Returns:
+        The loss, a dimensionless scalar >= 0.
+
+    Raises:
+        TypeError: If dtypes or kinds are wrong.
+        ValueError: If shapes don't fit, ``B < 2``, ``W`` is empty, ``n_dir < 1`` or the
+            solver doesn't exist.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> Z = jnp.array([[1.0, 2.0, 0.0], [-1.0, 2.0, 0.0], [0.0, -4.0, 0.0]])
+        >>> print(isotropy_loss(Z, {"x": jnp.array([[0.0, 1.0, 0.0]])}, n_dir=1))
+        0.0
+    """
+    function = "isotropy_loss"
+    z, w, mask = _batch.check_latents_and_bases(
+        function, Z, W, where, axis_name, min_rows=2, may_be_empty=False
+    )
+    n_dir = _checks.integer(function, "n_dir", n_dir)
+    rows = z.shape[0] * _numerics.axis_size(axis_name)
+    solver = check_solver(function, solver, needs=min(n_dir, rows, z.shape[1]))
+    return _isotropy(z, w, mask, n_dir=n_dir, solver=solver, axis_name=axis_name)

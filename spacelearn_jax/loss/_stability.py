@@ -1,0 +1,127 @@
+"""Stability: how far have the subspaces moved?"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from spacelearn_jax import _checks, _numerics
+from spacelearn_jax._compile import compiled
+
+METRICS = ("basis", "projector")
+
+
+def projector_distance(W: jax.Array, W_prev: jax.Array) -> jax.Array:
+    """Returns ``0.5 * ||W^T W - W_prev^T W_prev||_F^2`` from small matrices alone.
+
+    The obvious ``k - ||W W_prev^T||^2`` cancels: in float32 it can't see a rotation
+    below 0.02 degrees, and it holds for orthonormal rows only. Write G = W W^T = I + a,
+    G' = W' W'^T = I + b, C = W W'^T and the residuals E = W - C W', E' = W' - C^T W.
+    From ||E||^2 = tr G - ||C||^2 + tr(C b C^T), and the same for E',
+
+        0.5 ||P - P'||^2 = 0.5 (||E||^2 + ||E'||^2 + ||a||^2 + ||b||^2)
+                           + 0.5 tr((I - C C^T) a) + 0.5 tr((I - C^T C) b)
+
+    for any W and W', so that its derivative is the right one as well, and every term is
+    small where the subspaces are close.
+    """
+
+    def product(x: jax.Array, y: jax.Array) -> jax.Array:
+        return jnp.matmul(x, y, precision=_numerics.EXACT)
+
+    C = product(W, W_prev.T)
+    total = jnp.zeros((), W.dtype)
+    for X, X_other, overlap in ((W, W_prev, C), (W_prev, W, C.T)):
+        eye = jnp.eye(X.shape[0], dtype=X.dtype)
+        excess = product(X, X.T) - eye
+        rest = X - product(overlap, X_other)
+        total += jnp.sum(jnp.square(rest)) + jnp.sum(jnp.square(excess))
+        total += jnp.sum((eye - product(overlap, overlap.T)) * excess)
+    return total / 2
+
+
+def stability(
+    W: Mapping[str, jax.Array], W_prev: Mapping[str, jax.Array], *, metric: str
+) -> jax.Array:
+    """Computes the loss from checked arguments."""
+    dtype = _numerics.compute_dtype(*W.values(), *W_prev.values())
+    loss = jnp.zeros((), dtype)
+    for q in W_prev:
+        new, old = W[q].astype(dtype), W_prev[q].astype(dtype)
+        if metric == "projector":
+            loss += projector_distance(new, old)
+        else:
+            loss += jnp.sum(jnp.square(new - old))
+    return loss / len(W)
+
+
+_stability = compiled(static=("metric",))(stability)
+
+
+def check_previous(
+    function: str, W: Mapping[str, jax.Array], W_prev: object, metric: str
+) -> dict[str, jax.Array]:
+    """Checks earlier bases against the present ones; ``None`` is none of them."""
+    _checks.choice(function, "metric", metric, METRICS)
+    if W_prev is None:
+        return {}
+    given = _checks.mapping(function, "W_prev", W_prev, may_be_empty=True)
+    _checks.has_names(function, "W_prev", given, W)
+    D = next(iter(W.values())).shape[1]
+    prev = _checks.bases(function, "W_prev", {q: given[q] for q in W}, D=D)
+    for q, old in prev.items():
+        if metric == "basis" and old.shape != W[q].shape:
+            raise _checks.failure(
+                ValueError,
+                function,
+                _checks.entry("W_prev", q),
+                f"of shape {W[q].shape} like {_checks.entry('W', q)}",
+                f"shape {old.shape}",
+                "Keep k fixed, or compare subspaces of different size with metric='projector'.",
+            )
+    return prev
+
+
+def stability_loss(
+    W: Mapping[str, ArrayLike],
+    W_prev: Mapping[str, ArrayLike] | None,
+    *,
+    metric: str = "basis",
+) -> jax.Array:
+    """Mean squared change of the subspaces since an earlier solve.
+
+    ``"basis"`` is the original's ``mean_q ||W_q - W_prev_q||_F^2``, which also reads the
+    flip of a sign or a rotation within the subspace as a change. ``"projector"`` is
+    ``mean_q 0.5 * ||P_q - P_prev_q||_F^2`` with P = W^T W, the sum of the squared sines
+    of the principal angles: it sees the subspace alone.
+
+    Bases that were solved are constants, so that this has a gradient only where ``W``
+    itself is trained.
+
+    Args:
+        W: Bases ``{q: (k_q, D)}`` with orthonormal rows.
+        W_prev: Earlier bases, or ``None`` for a loss of 0. Names that ``W`` lacks are
+            ignored.
+        metric: ``"basis"`` or ``"projector"``.
+
+    Returns:
+        The loss, a dimensionless scalar >= 0.
+
+    Raises:
+        TypeError: If dtypes or kinds are wrong.
+        ValueError: If shapes don't fit, a name is missing, ``W`` is empty or the metric
+            doesn't exist.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> W = {"x": jnp.array([[1.0, 0.0]])}
+        >>> flipped = {"x": jnp.array([[-1.0, 0.0]])}
+        >>> print(stability_loss(W, flipped))
+        4.0
+        >>> print(stability_loss(W, flipped, metric="projector"))
+        0.0
+    """
+    w = _checks.bases("stability_loss", "W", W)
+    prev = check_previous("stability_loss", w, W_prev, metric)
+    return _stability(w, prev, metric=metric)

@@ -1,0 +1,142 @@
+"""How many principal components carry a given fraction of a target's variance."""
+
+from collections.abc import Hashable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+
+from spacelearn_jax import _checks, _numerics
+from spacelearn_jax._compile import compiled
+from spacelearn_jax.linalg import _factors
+from spacelearn_jax.linalg._solvers import LowRank, Solver
+
+
+def mode_count(
+    y: jax.Array,
+    eta: jax.Array,
+    where: jax.Array | None,
+    *,
+    solver: Solver,
+    axis_name: Hashable | None,
+) -> jax.Array:
+    """Counts the leading components that reach the fraction ``eta`` of the variance.
+
+    Returns an int32 scalar: at least 1 (a constant target has one mode), at most
+    min(B - 1, p), the highest rank that centred data can have. 0 says that the data
+    holds NaN or infinities, and -1 that a low-rank spectrum ended before ``eta``.
+    """
+    y = _numerics.flatten(lax.stop_gradient(y), _numerics.compute_dtype(y))
+    yc = _numerics.center(y, where, axis_name)
+    variance = _numerics.total(jnp.sum(jnp.square(yc)), axis_name)
+    X = yc if axis_name is None else _factors.tall_r(yc, axis_name)[1]
+    _, s, _ = _factors.factors(X, solver) if solver != "auto" else (None, _exact(X), None)
+    # Ratios first: squares of small targets would underflow.
+    scale = s[0]
+    spectrum = jnp.square(_numerics.safe_divide(s, scale))
+    explained = jnp.cumsum(spectrum)
+    # The exact spectrum is measured against its own sum, so that 1.0 is reached at the
+    # rank and not lost to rounding.
+    whole = explained[-1]
+    if isinstance(solver, LowRank):
+        whole = jnp.maximum(whole, _numerics.safe_divide(variance, scale) / scale)
+    reached = explained >= eta.astype(s.dtype) * whole
+    n = _numerics.count(y, where, axis_name, s.dtype).astype(jnp.int32)
+    most = jnp.minimum(jnp.maximum(n - 1, 1), y.shape[1])
+    modes = jnp.clip(jnp.sum(~reached, dtype=jnp.int32) + 1, 1, most)
+    modes = jnp.where(scale == 0, 1, modes)
+    if isinstance(solver, LowRank):
+        modes = jnp.where(reached[-1] | (scale == 0), modes, -1)
+    return jnp.where(jnp.isfinite(variance), modes, 0)
+
+
+def _exact(X: jax.Array) -> jax.Array:
+    return jnp.linalg.svd(X, compute_uv=False)
+
+
+_mode_count = compiled(static=("solver", "axis_name"))(mode_count)
+
+
+def is_traced(Y: Mapping[str, jax.Array]) -> bool:
+    """Tells whether a size can't be a Python int here."""
+    return any(isinstance(y, jax.core.Tracer) for y in Y.values())
+
+
+def concrete(function: str, name: str, modes: jax.Array, solver: Solver) -> int:
+    """Converts a count to int, and its error codes to errors."""
+    number = int(modes)
+    if number == 0:
+        raise _checks.failure(
+            ValueError,
+            function,
+            _checks.entry("Y", name),
+            "finite",
+            "NaN, an infinity or a variance that overflows",
+            "Mask such rows with where=, or rescale the target.",
+        )
+    if number < 0:
+        raise _checks.failure(
+            ValueError,
+            function,
+            "solver",
+            f"of a rank that reaches the threshold for {_checks.entry('Y', name)}",
+            repr(solver),
+            "Raise the rank, or use an exact solver.",
+        )
+    return number
+
+
+def mode_counts(
+    function: str,
+    Y: Mapping[str, jax.Array],
+    thresholds: Mapping[str, float],
+    where: jax.Array | None,
+    *,
+    solver: Solver,
+    axis_name: Hashable | None,
+) -> dict[str, jax.Array]:
+    """Counts the modes of every quantity: checked when concrete, int32 arrays."""
+    counts = {
+        q: _mode_count(
+            y,
+            jnp.asarray(thresholds[q], _numerics.compute_dtype(y)),
+            where,
+            solver=solver,
+            axis_name=axis_name,
+        )
+        for q, y in Y.items()
+    }
+    if not any(isinstance(c, jax.core.Tracer) for c in counts.values()):
+        for q, modes in counts.items():
+            concrete(function, q, modes, solver)
+    return counts
+
+
+def check_targets(
+    function: str,
+    Y: Mapping[str, ArrayLike],
+    where: ArrayLike | None,
+    axis_name: Hashable | None,
+) -> tuple[dict[str, jax.Array], jax.Array | None]:
+    """Checks targets and mask of a batch that a size is estimated from."""
+    _checks.axis(function, axis_name)
+    y = _checks.targets(function, Y, min_rows=1 if axis_name is not None else 2)
+    B = next(iter(y.values())).shape[0]
+    return y, _checks.mask(function, where, B)
+
+
+def resolve_thresholds(
+    function: str,
+    argument: str,
+    value: float | Mapping[str, float],
+    default: float | None,
+    default_argument: str,
+    names: Mapping[str, jax.Array],
+    otherwise: float,
+) -> dict[str, float]:
+    """Returns one threshold a quantity; ``default`` serves names a mapping lacks."""
+    fallback = otherwise
+    if default is not None:
+        fallback = _checks.threshold(function, default_argument, default)
+    return _checks.per_name(function, argument, value, names, _checks.threshold, fallback)

@@ -1,0 +1,249 @@
+"""The solved subspaces, ready for training and for inference."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from spacelearn_jax import _checks, _numerics
+from spacelearn_jax._compile import compiled
+
+_LEAVES = ("W", "A", "V", "z_mean", "y_mean")
+
+
+@compiled(keep_axes=-1)
+def _coordinates(Z: jax.Array, W: dict[str, jax.Array], z_mean: jax.Array) -> dict[str, jax.Array]:
+    dtype = _numerics.compute_dtype(Z, z_mean, *W.values())
+    Zc = Z.astype(dtype) - z_mean.astype(dtype)
+    return {q: Zc @ w.astype(dtype).T for q, w in W.items()}
+
+
+@compiled(static=("shapes",), keep_axes=-1)
+def _decode(
+    Z: jax.Array,
+    W: dict[str, jax.Array],
+    A: dict[str, jax.Array],
+    z_mean: jax.Array,
+    y_mean: dict[str, jax.Array],
+    *,
+    shapes: tuple[tuple[int, ...], ...],
+) -> dict[str, jax.Array]:
+    decoded = {}
+    for shape, (q, S) in zip(shapes, _coordinates(Z, W, z_mean).items(), strict=True):
+        dtype = _numerics.compute_dtype(S, A[q], y_mean[q])
+        y = S.astype(dtype) @ A[q].astype(dtype).reshape(S.shape[-1], -1)
+        decoded[q] = (y + y_mean[q].astype(dtype)).reshape(*Z.shape[:-1], *shape)
+    return decoded
+
+
+@jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True, eq=False)
+class Space:
+    """Subspaces of the latent space, one a quantity, with all that inference needs.
+
+    A frozen pytree: it goes through ``jit``, ``scan`` and checkpoints as any other.
+    Iteration is over the names in sorted order; ``space[q]`` is ``(W, A, V)``.
+
+    Args:
+        W: Bases ``{q: (k_q, D)}`` with orthonormal rows.
+        A: Decoders ``{q: (k_q, p_q)}``, or (k_q,) for a target of shape (B,).
+        V: Principal target directions ``{q: (p_q,)}``.
+        z_mean: Mean latent (D,), which ``coordinates`` and ``decode`` subtract.
+        y_mean: Mean targets ``{q: (p_q,)}``, which ``decode`` adds.
+        target_shapes: Trailing target shapes ``{q: shape}``, static. By default those
+            of ``A``: (p_q,), or () for a decoder (k_q,).
+
+    Raises:
+        TypeError: If ``W``, ``A`` or ``V`` is not a mapping.
+        ValueError: If their names differ.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from spacelearn_jax import solve_subspaces
+        >>> Z = jnp.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0]])
+        >>> space = solve_subspaces(Z, {"x": 2.0 * Z[:, 0]}, k=1)
+        >>> list(space), space.W["x"].shape
+        (['x'], (1, 2))
+    """
+
+    W: Mapping[str, jax.Array]
+    A: Mapping[str, jax.Array]
+    V: Mapping[str, jax.Array]
+    z_mean: jax.Array | None = None
+    y_mean: Mapping[str, jax.Array] | None = None
+    target_shapes: Mapping[str, tuple[int, ...]] | None = None
+
+    def __post_init__(self) -> None:
+        mappings: dict[str, Any] = {"W": self.W, "A": self.A, "V": self.V}
+        if self.y_mean is not None:
+            mappings["y_mean"] = self.y_mean
+        if self.target_shapes is not None:
+            mappings["target_shapes"] = self.target_shapes
+        for argument, value in mappings.items():
+            value = _checks.mapping("Space", argument, value, may_be_empty=True)
+            _checks.has_names("Space", argument, value, self.W)
+            _checks.known_names("Space", argument, value, self.W, "the names of W")
+            object.__setattr__(self, argument, value)
+        if self.target_shapes is None:
+            shapes = {q: tuple(a.shape[1:]) for q, a in self.A.items()}
+        else:
+            shapes = {q: tuple(map(int, shape)) for q, shape in self.target_shapes.items()}
+        object.__setattr__(self, "target_shapes", shapes)
+
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], Any]:
+        """Splits into leaves and the static target shapes (pytree protocol)."""
+        keys = [(jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in _LEAVES]
+        assert self.target_shapes is not None  # set in __post_init__
+        return keys, tuple(self.target_shapes.items())
+
+    @classmethod
+    def tree_unflatten(cls, shapes: Any, leaves: Iterable[Any]) -> Self:
+        """Joins leaves and target shapes (pytree protocol), without looking at them."""
+        space = object.__new__(cls)
+        for name, leaf in zip(_LEAVES, leaves, strict=True):
+            object.__setattr__(space, name, leaf)
+        object.__setattr__(space, "target_shapes", dict(shapes))
+        return space
+
+    def keys(self) -> list[str]:
+        """Returns the names, sorted."""
+        return sorted(self.W)
+
+    def values(self) -> list[tuple[jax.Array, jax.Array, jax.Array]]:
+        """Returns ``(W, A, V)`` of every quantity."""
+        return [self[q] for q in self]
+
+    def items(self) -> list[tuple[str, tuple[jax.Array, jax.Array, jax.Array]]]:
+        """Returns ``(name, (W, A, V))`` of every quantity."""
+        return [(q, self[q]) for q in self]
+
+    def __getitem__(self, name: str) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Returns ``(W, A, V)`` of one quantity."""
+        self._require("Space[...]", "the name", [name])
+        return self.W[name], self.A[name], self.V[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterates over the names, sorted."""
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        """Counts the quantities."""
+        return len(self.W)
+
+    def __contains__(self, name: object) -> bool:
+        """Tells whether there is a quantity of this name."""
+        return name in self.W
+
+    def coordinates(self, Z: ArrayLike) -> dict[str, jax.Array]:
+        """Coordinates of latents in every subspace.
+
+        ``(Z - z_mean) W_q^T``
+
+        Args:
+            Z: Latents (..., D): one vector or any batch.
+
+        Returns:
+            ``{q: (..., k_q)}``.
+
+        Raises:
+            TypeError: If ``Z`` is not a floating array.
+            ValueError: If its last axis is not D, or no means are stored.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from spacelearn_jax import solve_subspaces
+            >>> Z = jnp.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0]])
+            >>> space = solve_subspaces(Z, {"x": 2.0 * Z[:, 0]}, k=1)
+            >>> space.coordinates(Z[0])["x"].shape
+            (1,)
+        """
+        x, z_mean, _ = self._inference("Space.coordinates", Z)
+        return _coordinates(x, dict(self.W), z_mean)
+
+    def decode(self, Z: ArrayLike, names: Iterable[str] | None = None) -> dict[str, jax.Array]:
+        """Reads quantities from latents, each from its own subspace.
+
+        ``(Z - z_mean) W_q^T A_q + y_mean_q``
+
+        Args:
+            Z: Latents (..., D): one vector or any batch.
+            names: Quantities to decode, all by default.
+
+        Returns:
+            ``{q: (..., *target_shape)}`` in the units of the targets.
+
+        Raises:
+            TypeError: If ``Z`` is not a floating array or ``names`` a bare string.
+            ValueError: If its last axis is not D, a name is unknown, or no means are
+                stored.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from spacelearn_jax import solve_subspaces
+            >>> Z = jnp.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+            >>> space = solve_subspaces(Z, {"x": 2.0 * Z[:, 0]}, k=1)
+            >>> print(space.decode(jnp.array([5.0, 1.0]))["x"].round(4))
+            10.0
+        """
+        x, z_mean, y_mean = self._inference("Space.decode", Z)
+        if isinstance(names, str):
+            raise _checks.failure(
+                TypeError,
+                "Space.decode",
+                "names",
+                "a list of quantity names",
+                repr(names),
+                f"Pass names=[{names!r}].",
+            )
+        chosen = sorted(self.keys() if names is None else set(names))
+        self._require("Space.decode", "names", chosen)
+        shapes = self.target_shapes or {}
+        return _decode(
+            x,
+            {q: self.W[q] for q in chosen},
+            {q: self.A[q] for q in chosen},
+            z_mean,
+            {q: y_mean[q] for q in chosen},
+            shapes=tuple(shapes[q] for q in chosen),
+        )
+
+    def _require(self, function: str, argument: str, names: Iterable[Any]) -> None:
+        for name in names:
+            if name not in self.W:
+                raise _checks.failure(
+                    ValueError,
+                    function,
+                    argument,
+                    "a quantity of this space",
+                    repr(name),
+                    _checks.nearest(str(name), self.W),
+                )
+
+    def _inference(
+        self, function: str, Z: ArrayLike
+    ) -> tuple[jax.Array, jax.Array, Mapping[str, jax.Array]]:
+        """Checks latents against the stored means."""
+        if self.z_mean is None or self.y_mean is None:
+            raise _checks.failure(
+                ValueError,
+                function,
+                "the space",
+                "one with means",
+                "z_mean or y_mean None",
+                "Get it from solve_subspaces, or pass the means to Space(...).",
+            )
+        x = _checks.floating(function, "Z", Z)
+        z_mean = jnp.asarray(self.z_mean)
+        if x.ndim < 1 or x.shape[-1] != z_mean.shape[-1]:
+            raise _checks.failure(
+                ValueError,
+                function,
+                "Z",
+                f"of shape (..., D) with D = {z_mean.shape[-1]}",
+                f"shape {x.shape}",
+                "Decode latents of the network that the space was solved for.",
+            )
+        return x, z_mean, self.y_mean

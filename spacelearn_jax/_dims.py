@@ -1,9 +1,8 @@
 """Bins and subspace dimensions of all quantities in one call."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -26,6 +25,7 @@ def solve_dims(
     k_per_quantity: bool = False,
     spatial_ndim: int | str = 2,
     where: ArrayLike | None = None,
+    axis_name: Hashable | None = None,
     solver: Solver = "auto",
 ) -> dict[str, tuple[int, int]] | dict[str, tuple[jax.Array, jax.Array]]:
     """Sizes pooling and subspaces: bins by ``optimal_bins``, then k of the pooled fields.
@@ -48,6 +48,7 @@ def solve_dims(
         k_per_quantity: Whether each quantity has its own k, or all the largest.
         spatial_ndim: See ``optimal_bins``.
         where: Valid rows (B,) bool; the others are left out.
+        axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"``, or a ``linalg.LowRank`` of a rank that
             reaches the thresholds.
 
@@ -67,7 +68,7 @@ def solve_dims(
         {'wave': (2, 1)}
     """
     function = "solve_dims"
-    y, mask = _modes.check_targets(function, Y, where, None)
+    y, mask = _modes.check_targets(function, Y, where, axis_name)
     _bins.require_space(function, y)
     for q, field in y.items():
         check_field(function, _checks.entry("Y", q), field)
@@ -96,14 +97,16 @@ def solve_dims(
     ndims = _bins.spatial_ndims(function, spatial_ndim, y)
     solver = check_solver(function, solver)
 
-    counts = _modes.mode_counts(function, y, bin_etas, mask, solver=solver, axis_name=None)
+    def count(targets: dict[str, jax.Array], etas: dict[str, float]) -> dict[str, jax.Array]:
+        return _modes.mode_counts(function, targets, etas, mask, solver=solver, axis_name=axis_name)
+
+    counts = count(y, bin_etas)
     bins = {q: _bins.bins_for(modes, ndims[q], most) for q, modes in counts.items()}
     if not own_bins:
-        bins = _largest(bins)
+        bins = dict.fromkeys(bins, _modes.largest(bins))
 
     def k_at(q: str, n: int) -> jax.Array:
-        pooled = {q: pool(y[q], n, mode)}
-        return _modes.mode_counts(function, pooled, k_etas, mask, solver=solver, axis_name=None)[q]
+        return count({q: pool(y[q], n, mode)}, k_etas)[q]
 
     ks = {}
     for q, n in bins.items():
@@ -114,11 +117,7 @@ def solve_dims(
         else:
             ks[q] = k_at(q, int(n))
     if not own_k:
-        ks = _largest(ks)
+        ks = dict.fromkeys(ks, _modes.largest(ks))
     if any(isinstance(k, jax.core.Tracer) for k in ks.values()):
         return {q: (bins[q], ks[q]) for q in y}
     return {q: (int(bins[q]), int(ks[q])) for q in y}
-
-
-def _largest(counts: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    return dict.fromkeys(counts, jnp.max(jnp.stack(list(counts.values()))))

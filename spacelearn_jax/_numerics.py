@@ -70,12 +70,17 @@ def center(
     # The mask goes on before the mean (a masked NaN must not reach it) and again
     # after (zero minus the mean is not zero).
     x, mean = row_mean(x, where, axis_name)
-    return keep(x - mean, where)
+    return keep(x - mean[None], where)
 
 
 def gram(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
     """Contracts rows, ``x^T y`` (d, e), over the whole batch at full precision."""
     return total(jnp.matmul(x.T, y, precision=EXACT), axis_name)
+
+
+def infinities_to_nan(x: jax.Array) -> jax.Array:
+    """Prepares a matrix for LAPACK, whose SVD returns on NaN but never on an infinity."""
+    return jnp.where(jnp.isinf(x), jnp.nan, x)
 
 
 def safe_sqrt(x: jax.Array) -> jax.Array:

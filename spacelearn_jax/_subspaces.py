@@ -57,7 +57,7 @@ def detached(
     float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
     dtype = _numerics.compute_dtype(Z, *float_targets)
     x, z_mean = _numerics.row_mean(lax.stop_gradient(Z).astype(dtype), where, axis_name)
-    Zc = _numerics.keep(x - z_mean, where)
+    Zc = _numerics.keep(x - z_mean[None], where)
     flat = {q: _numerics.flatten(lax.stop_gradient(y), dtype) for q, y in Y.items()}
     return Zc, {q: _numerics.center(y, where, axis_name) for q, y in flat.items()}, z_mean
 

@@ -1,11 +1,11 @@
 """The solved subspaces, ready for training and for inference."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
@@ -14,10 +14,15 @@ from spacelearn_jax._compile import compiled
 _LEAVES = ("W", "A", "V", "z_mean", "y_mean")
 
 
+def _over_batch(mean: jax.Array, batch: jax.Array) -> jax.Array:
+    """Gives a mean (d,) the rank of a batch (..., d)."""
+    return mean.reshape((1,) * (batch.ndim - 1) + mean.shape)
+
+
 @compiled(keep_axes=-1)
 def _coordinates(Z: jax.Array, W: dict[str, jax.Array], z_mean: jax.Array) -> dict[str, jax.Array]:
     dtype = _numerics.compute_dtype(Z, z_mean, *W.values())
-    Zc = Z.astype(dtype) - z_mean.astype(dtype)
+    Zc = Z.astype(dtype) - _over_batch(z_mean.astype(dtype), Z)
     return {q: Zc @ w.astype(dtype).T for q, w in W.items()}
 
 
@@ -35,7 +40,7 @@ def _decode(
     for shape, (q, S) in zip(shapes, _coordinates(Z, W, z_mean).items(), strict=True):
         dtype = _numerics.compute_dtype(S, A[q], y_mean[q])
         y = S.astype(dtype) @ A[q].astype(dtype).reshape(S.shape[-1], -1)
-        decoded[q] = (y + y_mean[q].astype(dtype)).reshape(*Z.shape[:-1], *shape)
+        decoded[q] = (y + _over_batch(y_mean[q].astype(dtype), y)).reshape(*Z.shape[:-1], *shape)
     return decoded
 
 
@@ -57,7 +62,8 @@ class Space:
             of ``A``: (p_q,), or () for a decoder (k_q,).
 
     Raises:
-        TypeError: If ``W``, ``A`` or ``V`` is not a mapping.
+        TypeError: If ``W``, ``A`` or ``V`` is not a mapping of arrays, or a target shape
+            no tuple of ints.
         ValueError: If their names differ.
 
     Example:
@@ -83,14 +89,20 @@ class Space:
         if self.target_shapes is not None:
             mappings["target_shapes"] = self.target_shapes
         for argument, value in mappings.items():
-            value = _checks.mapping("Space", argument, value, may_be_empty=True)
+            of = "quantity names to " + ("shapes" if argument == "target_shapes" else "arrays")
+            value = _checks.mapping("Space", argument, value, may_be_empty=True, of=of)
             _checks.has_names("Space", argument, value, self.W)
             _checks.known_names("Space", argument, value, self.W, "the names of W")
             object.__setattr__(self, argument, value)
-        if self.target_shapes is None:
-            shapes = {q: tuple(a.shape[1:]) for q, a in self.A.items()}
-        else:
-            shapes = {q: tuple(map(int, shape)) for q, shape in self.target_shapes.items()}
+        for argument in ("W", "A", "V", "y_mean"):
+            for q, leaf in (getattr(self, argument) or {}).items():
+                _require_array(_checks.entry(argument, q), leaf)
+        if self.z_mean is not None:
+            _require_array("z_mean", self.z_mean)
+        given = self.target_shapes
+        if given is None:
+            given = {q: a.shape[1:] for q, a in self.A.items()}
+        shapes = {q: _shape(_checks.entry("target_shapes", q), s) for q, s in given.items()}
         object.__setattr__(self, "target_shapes", shapes)
 
     def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], Any]:
@@ -122,7 +134,7 @@ class Space:
 
     def __getitem__(self, name: str) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Returns ``(W, A, V)`` of one quantity."""
-        self._require("Space[...]", "the name", [name])
+        self._require("Space[...]", "the name", [name], "a quantity of this space")
         return self.W[name], self.A[name], self.V[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -160,8 +172,8 @@ class Space:
             >>> space.coordinates(Z[0])["x"].shape
             (1,)
         """
-        x, z_mean, _ = self._inference("Space.coordinates", Z)
-        return _coordinates(x, dict(self.W), z_mean)
+        x, W, z_mean = self._latents("Space.coordinates", Z)
+        return _coordinates(x, W, z_mean)
 
     def decode(self, Z: ArrayLike, names: Iterable[str] | None = None) -> dict[str, jax.Array]:
         """Reads quantities from latents, each from its own subspace.
@@ -188,44 +200,39 @@ class Space:
             >>> print(space.decode(jnp.array([5.0, 1.0]))["x"].round(4))
             10.0
         """
-        x, z_mean, y_mean = self._inference("Space.decode", Z)
-        if isinstance(names, str):
-            raise _checks.failure(
-                TypeError,
-                "Space.decode",
-                "names",
-                "a list of quantity names",
-                repr(names),
-                f"Pass names=[{names!r}].",
-            )
-        chosen = sorted(self.keys() if names is None else set(names))
-        self._require("Space.decode", "names", chosen)
+        function = "Space.decode"
+        x, W, z_mean = self._latents(function, Z)
+        if names is not None:
+            names = _checks.names(function, "names", names)
+            self._require(function, "names", names, "quantities of this space")
+        chosen = sorted(W if names is None else set(names))
+        A, y_mean = self._decoders(function, {q: W[q] for q in chosen})
         shapes = self.target_shapes or {}
         return _decode(
             x,
-            {q: self.W[q] for q in chosen},
-            {q: self.A[q] for q in chosen},
+            {q: W[q] for q in chosen},
+            A,
             z_mean,
-            {q: y_mean[q] for q in chosen},
+            y_mean,
             shapes=tuple(shapes[q] for q in chosen),
         )
 
-    def _require(self, function: str, argument: str, names: Iterable[Any]) -> None:
+    def _require(self, function: str, argument: str, names: Iterable[Any], expected: str) -> None:
         for name in names:
-            if name not in self.W:
+            if not isinstance(name, str) or name not in self.W:
                 raise _checks.failure(
                     ValueError,
                     function,
                     argument,
-                    "a quantity of this space",
-                    repr(name),
+                    expected,
+                    repr(name) if isinstance(name, str) else _checks.described(name),
                     _checks.nearest(str(name), self.W),
                 )
 
-    def _inference(
+    def _latents(
         self, function: str, Z: ArrayLike
-    ) -> tuple[jax.Array, jax.Array, Mapping[str, jax.Array]]:
-        """Checks latents against the stored means."""
+    ) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
+        """Checks latents against the bases and the stored means."""
         if self.z_mean is None or self.y_mean is None:
             raise _checks.failure(
                 ValueError,
@@ -235,15 +242,68 @@ class Space:
                 "z_mean or y_mean None",
                 "Get it from solve_subspaces, or pass the means to Space(...).",
             )
+        # A space may have been stacked by vmap, or rebuilt from other leaves.
+        z_mean = _checks.floating(function, "z_mean", self.z_mean)
+        if z_mean.ndim != 1:
+            raise _checks.failure(
+                ValueError,
+                function,
+                "z_mean",
+                "of shape (D,)",
+                f"shape {z_mean.shape}",
+                "Use a stack of spaces under jax.vmap.",
+            )
         x = _checks.floating(function, "Z", Z)
-        z_mean = jnp.asarray(self.z_mean)
-        if x.ndim < 1 or x.shape[-1] != z_mean.shape[-1]:
+        D = z_mean.shape[0]
+        if x.ndim < 1 or x.shape[-1] != D:
             raise _checks.failure(
                 ValueError,
                 function,
                 "Z",
-                f"of shape (..., D) with D = {z_mean.shape[-1]}",
+                f"of shape (..., D) with D = {D}",
                 f"shape {x.shape}",
-                "Decode latents of the network that the space was solved for.",
+                "Pass latents of the network that the space was solved for.",
             )
-        return x, z_mean, self.y_mean
+        return x, _checks.bases(function, "W", self.W, D=D, may_be_empty=True), z_mean
+
+    def _decoders(
+        self, function: str, W: Mapping[str, jax.Array]
+    ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+        """Checks decoders and mean targets against bases and target shapes."""
+        shapes, means = self.target_shapes or {}, self.y_mean or {}
+        A: dict[str, jax.Array] = {}
+        y_mean: dict[str, jax.Array] = {}
+        for q, w in W.items():
+            k, p = w.shape[0], math.prod(shapes[q])
+            for argument, leaf, out, fitting in (
+                ("A", self.A[q], A, ((k, p), (k,)) if p == 1 else ((k, p),)),
+                ("y_mean", means[q], y_mean, ((p,),)),
+            ):
+                what = _checks.entry(argument, q)
+                x = _checks.floating(function, what, leaf)
+                if x.shape not in fitting:
+                    raise _checks.failure(
+                        ValueError,
+                        function,
+                        what,
+                        f"of shape {fitting[0]} for k = {k} and the target shape {shapes[q]}",
+                        f"shape {x.shape}",
+                        "Take all parts of a space from one solve.",
+                    )
+                out[q] = x
+        return A, y_mean
+
+
+def _require_array(what: str, leaf: Any) -> None:
+    # Whatever has a shape and a dtype: arrays, and the shapes that eval_shape gives.
+    if isinstance(leaf, type) or not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+        fix = "Take the parts of a space from solve_subspaces."
+        raise _checks.failure(TypeError, "Space", what, "an array", _checks.described(leaf), fix)
+
+
+def _shape(what: str, value: Any) -> tuple[int, ...]:
+    if not isinstance(value, tuple | list):
+        fix = "Pass the shape of one sample of the target, y.shape[1:]."
+        got = _checks.described(value)
+        raise _checks.failure(TypeError, "Space", what, "a tuple of ints", got, fix)
+    return tuple(_checks.integer("Space", what, size) for size in value)

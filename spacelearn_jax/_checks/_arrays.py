@@ -1,12 +1,13 @@
 """Checks of one array: kind, dtype, rank."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spacelearn_jax._checks._errors import failure
+from spacelearn_jax._checks._errors import described, failure
 
 
 def array(function: str, argument: str, value: Any) -> jax.Array:
@@ -22,29 +23,34 @@ def array(function: str, argument: str, value: Any) -> jax.Array:
             function,
             argument,
             "a JAX or NumPy array",
-            "a torch.Tensor",
+            f"a torch.{type(value).__name__}",
             "Convert it with jnp.asarray(tensor.detach().cpu().numpy()).",
         )
-    if hasattr(value, "__jax_array__"):
+    if hasattr(value, "__jax_array__") and not isinstance(value, type):
         return jnp.asarray(value)
     if not isinstance(value, np.ndarray | np.generic):
+        fix = "Convert it with jnp.asarray(...)."
+        if value is None:
+            fix = "Pass an array."
+        elif isinstance(value, Mapping | str | type) and "[" not in argument:
+            fix = "Pass one array here: are the arguments in this order?"
+        raise failure(TypeError, function, argument, "a JAX or NumPy array", described(value), fix)
+    if isinstance(value, np.ma.MaskedArray):
         raise failure(
             TypeError,
             function,
             argument,
-            "a JAX or NumPy array",
-            f"a {type(value).__name__}",
-            "Convert it with jnp.asarray(...).",
+            "a plain array",
+            "a masked one",
+            "Convert it with .filled(0), and leave rows out with where=.",
         )
-    if value.dtype.kind not in "biuf" and not jnp.issubdtype(value.dtype, jnp.floating):
-        raise failure(
-            TypeError,
-            function,
-            argument,
-            "a numeric array",
-            f"dtype {value.dtype}",
-            "Convert it to a floating dtype first.",
-        )
+    numeric = value.dtype.kind in "biufc" or jnp.issubdtype(value.dtype, jnp.floating)
+    extended = value.dtype.char in "gG"
+    if not numeric or extended:
+        fix = "Convert it with .astype(np.float32); rows of unequal length need padding."
+        if extended:
+            fix = "JAX has at most 64 bits: convert it with .astype(np.float64)."
+        raise failure(TypeError, function, argument, "a numeric array", f"dtype {value.dtype}", fix)
     return jnp.asarray(value)
 
 
@@ -52,29 +58,29 @@ def floating(function: str, argument: str, value: Any) -> jax.Array:
     """Converts a floating array; integers are a TypeError."""
     x = array(function, argument, value)
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise failure(
-            TypeError,
-            function,
-            argument,
-            "of a floating dtype",
-            str(x.dtype),
-            f"Convert it with {argument}.astype(jnp.float32).",
-        )
+        fix = f"Convert it with {argument}.astype(jnp.float32)."
+        if jnp.issubdtype(x.dtype, jnp.complexfloating):
+            fix = f"Stack its parts with jnp.concatenate([{argument}.real, {argument}.imag], -1)."
+        elif jnp.issubdtype(x.dtype, jax.dtypes.extended):
+            fix = "Pass numbers drawn with the key, not the key."
+        raise failure(TypeError, function, argument, "of a floating dtype", str(x.dtype), fix)
     return x
 
 
 def real(function: str, argument: str, value: Any) -> jax.Array:
     """Converts a floating, integer or bool array; complex and keys are a TypeError."""
+    integers = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iu"
+    if integers and jax.dtypes.canonicalize_dtype(value.dtype) != value.dtype:
+        # JAX would wrap what doesn't fit 32 bits around; targets become floats anyway.
+        value = value.astype(np.float32)
     x = array(function, argument, value)
     kinds = (jnp.floating, jnp.integer, jnp.bool_)
     if not any(jnp.issubdtype(x.dtype, kind) for kind in kinds):
+        fix = "Pass real and imaginary parts as separate quantities."
+        if jnp.issubdtype(x.dtype, jax.dtypes.extended):
+            fix = "Pass numbers drawn with the key, not the key."
         raise failure(
-            TypeError,
-            function,
-            argument,
-            "of a floating, integer or bool dtype",
-            str(x.dtype),
-            "Pass real and imaginary parts as separate quantities.",
+            TypeError, function, argument, "of a floating, integer or bool dtype", str(x.dtype), fix
         )
     return x
 
@@ -83,13 +89,17 @@ def matrix(function: str, argument: str, value: Any) -> jax.Array:
     """Converts a non-empty floating matrix."""
     x = floating(function, argument, value)
     if x.ndim != 2 or 0 in x.shape:
+        fixes = {
+            1: f"Make a row of it with {argument}[None].",
+            2: "An empty matrix has no factors.",
+        }
         raise failure(
             ValueError,
             function,
             argument,
             "a matrix of shape (m, n) with m, n >= 1",
             f"shape {x.shape}",
-            "Use jax.vmap for a stack of matrices.",
+            fixes.get(x.ndim, "Use jax.vmap for a stack of matrices."),
         )
     return x
 
@@ -102,7 +112,7 @@ def rows(function: str, argument: str, x: jax.Array, needed: int) -> None:
             ValueError,
             function,
             argument,
-            f"a batch of at least {needed} rows ({why})",
+            f"a batch of at least {needed} {'rows' if needed > 1 else 'row'} ({why})",
             f"B = {x.shape[0]}",
             "Pass a larger batch, or pad it and mask the padding with where=.",
         )
@@ -130,5 +140,37 @@ def mask(function: str, where: Any, B: int) -> jax.Array | None:
             f"of shape (B,) = ({B},)",
             f"shape {x.shape}",
             "It marks whole samples, True for the valid ones.",
+        )
+    return x
+
+
+def scalar(function: str, argument: str, value: Any) -> jax.Array:
+    """Converts a real number or a scalar array of one, traced or not."""
+    expected = "a number or a scalar array"
+    if isinstance(value, bool):
+        raise failure(TypeError, function, argument, expected, described(value), "Pass 1.0 or 0.0.")
+    if isinstance(value, int | float):
+        try:
+            # Weakly typed: float64 only where the loss is.
+            return jnp.asarray(float(value))
+        except OverflowError:
+            raise failure(
+                ValueError, function, argument, "finite", described(value), "Pass a smaller number."
+            ) from None
+    if value is None or isinstance(value, str | list | tuple):
+        raise failure(TypeError, function, argument, expected, described(value), "Pass a number.")
+    x = array(function, argument, value)
+    if not any(jnp.issubdtype(x.dtype, kind) for kind in (jnp.floating, jnp.integer)):
+        raise failure(
+            TypeError, function, argument, expected, f"dtype {x.dtype}", "Pass a real number."
+        )
+    if x.ndim != 0:
+        raise failure(
+            ValueError,
+            function,
+            argument,
+            expected,
+            f"shape {x.shape}",
+            "Reduce it to one number, for example with .sum().",
         )
     return x

@@ -21,21 +21,54 @@ def latents(
     """
     x = floating(function, "Z", Z)
     if x.ndim != 2:
+        fix = (
+            "Flatten the trailing axes with Z.reshape(Z.shape[0], -1), "
+            "or use jax.vmap for a stack of batches."
+        )
+        if x.ndim < 2:
+            fix = "Stack the latents of a batch with jnp.stack."
+        raise failure(ValueError, function, "Z", "of shape (B, D)", f"shape {x.shape}", fix)
+    if x.shape[1] < 1:
         raise failure(
             ValueError,
             function,
             "Z",
-            "of shape (B, D)",
+            "at least one latent wide",
             f"shape {x.shape}",
-            "Flatten the trailing axes with Z.reshape(Z.shape[0], -1), "
-            "or use jax.vmap for a stack of batches.",
-        )
-    if x.shape[1] < 1:
-        raise failure(
-            ValueError, function, "Z", "at least one latent wide", f"shape {x.shape}", "Check D."
+            "Keep some of its columns.",
         )
     needed = 1 if axis_name is not None else min_rows
     rows(function, "Z", x, needed)
+    return x
+
+
+def basis(function: str, argument: str, value: Any, *, D: int | None = None) -> jax.Array:
+    """Converts one basis (k, D), of the width ``D`` if that is known."""
+    x = floating(function, argument, value)
+    if x.ndim != 2 or 0 in x.shape:
+        fix = "A basis has one row a direction."
+        if x.ndim == 1:
+            fix = f"A basis has one row a direction: pass {argument}[None] for a single one."
+        expected = "of shape (k, D) with k >= 1"
+        raise failure(ValueError, function, argument, expected, f"shape {x.shape}", fix)
+    if D is not None and x.shape[1] != D:
+        fix = "Solve the subspaces on latents of this width."
+        if x.shape[0] == D:
+            fix = f"It looks transposed: pass {argument}.T."
+        expected = f"of shape (k, D) with D = {D}"
+        raise failure(ValueError, function, argument, expected, f"shape {x.shape}", fix)
+    if x.shape[0] > x.shape[1]:
+        fix = f"It looks transposed: pass {argument}.T."
+        if D is not None:
+            fix = "More rows than latents can't be orthonormal: leave some out."
+        raise failure(
+            ValueError,
+            function,
+            argument,
+            "of shape (k, D) with k <= D orthonormal rows",
+            f"shape {x.shape}",
+            fix,
+        )
     return x
 
 
@@ -45,26 +78,8 @@ def bases(
     """Converts bases ``{q: (k_q, D)}``, all of the same ``D``."""
     out: dict[str, jax.Array] = {}
     for name, w in mapping(function, argument, value, may_be_empty=may_be_empty).items():
-        what = entry(argument, name)
-        x = floating(function, what, w)
-        if x.ndim != 2 or 0 in x.shape:
-            raise failure(
-                ValueError,
-                function,
-                what,
-                "of shape (k, D) with k >= 1",
-                f"shape {x.shape}",
-                "A basis has one row a direction.",
-            )
-        D = x.shape[1] if D is None else D
-        if x.shape[1] != D:
-            fix = "Solve the subspaces on latents of this width."
-            if x.shape[0] == D:
-                fix = f"It looks transposed: pass {what}.T."
-            raise failure(
-                ValueError, function, what, f"of shape (k, D) with D = {D}", f"shape {x.shape}", fix
-            )
-        out[name] = x
+        out[name] = basis(function, entry(argument, name), w, D=D)
+        D = out[name].shape[1]
     return out
 
 
@@ -106,20 +121,17 @@ def targets(
                 what,
                 "of shape (B,), (B, p) or (B, ...)",
                 f"shape {x.shape}",
-                "The first axis counts samples.",
+                "The first axis counts samples, the others what a sample holds.",
             )
         if B is None:
             rows(function, what, x, min_rows)
             B = x.shape[0]
         if x.shape[0] != B:
-            raise failure(
-                ValueError,
-                function,
-                what,
-                f"of {B} rows like the rest of the batch",
-                f"shape {x.shape}",
-                "Pass targets and latents of the same samples.",
-            )
+            fix = "Pass targets and latents of the same samples."
+            if x.ndim == 2 and x.shape[1] == B:
+                fix = f"It looks transposed: pass {what}.T."
+            expected = f"of {B} rows like the rest of the batch"
+            raise failure(ValueError, function, what, expected, f"shape {x.shape}", fix)
         out[name] = x
     return out
 
@@ -141,6 +153,9 @@ def decoders(
         x = floating(function, what, given[name])
         k, p = w.shape[0], width(Y[name])
         if x.shape != (k, p) and not (p == 1 and x.shape == (k,)):
+            fix = "Fit it with fit_decoders on the same W and Y."
+            if x.shape == (p, k):
+                fix = f"It looks transposed: pass {what}.T."
             raise failure(
                 ValueError,
                 function,
@@ -148,7 +163,7 @@ def decoders(
                 f"of shape (k, p) = {(k, p)}, for W[{name!r}] {w.shape} and Y[{name!r}] "
                 f"{Y[name].shape}",
                 f"shape {x.shape}",
-                "Fit it with fit_decoders on the same W and Y.",
+                fix,
             )
         out[name] = x.reshape(k, p)
     return out

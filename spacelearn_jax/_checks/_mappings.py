@@ -3,24 +3,30 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from spacelearn_jax._checks._errors import entry, failure, nearest
+import jax
+import numpy as np
+
+from spacelearn_jax._checks._errors import described, entry, failure, held, missing, nearest
 
 _T = TypeVar("_T")
 
 
 def mapping(
-    function: str, argument: str, value: Any, *, may_be_empty: bool = False
+    function: str,
+    argument: str,
+    value: Any,
+    *,
+    may_be_empty: bool = False,
+    of: str = "quantity names to arrays",
 ) -> dict[str, Any]:
     """Converts a mapping from names to values into a dict in sorted order."""
     if not isinstance(value, Mapping):
-        raise failure(
-            TypeError,
-            function,
-            argument,
-            "a mapping from quantity names to arrays",
-            f"a {type(value).__name__}",
-            f"Pass {{'name': {argument}}}.",
-        )
+        fix = "Pass {'name': ...}."
+        if isinstance(value, np.ndarray | jax.Array):
+            fix = f"Pass {{'name': {argument}}}."
+        elif argument in getattr(value, "__dataclass_fields__", ()):
+            fix = f"Pass its field {argument}: space.{argument}."
+        raise failure(TypeError, function, argument, f"a mapping from {of}", described(value), fix)
     for name in value:
         if not isinstance(name, str):
             raise failure(
@@ -28,7 +34,7 @@ def mapping(
                 function,
                 argument,
                 "keyed by str",
-                f"the key {name!r} of type {type(name).__name__}",
+                f"{described(name)} as a key",
                 "Name every quantity by a string.",
             )
     if not value and not may_be_empty:
@@ -38,7 +44,7 @@ def mapping(
             argument,
             "a mapping with at least one quantity",
             "an empty one",
-            "Pass {'name': array}.",
+            "Pass {'name': ...}.",
         )
     return {name: value[name] for name in sorted(value)}
 
@@ -52,8 +58,8 @@ def has_names(function: str, argument: str, value: Mapping[str, Any], names: Ite
                 function,
                 argument,
                 f"a mapping that holds {name!r}",
-                f"only {', '.join(map(repr, sorted(value))) or 'nothing'}",
-                nearest(name, value),
+                held(value),
+                missing(name, value),
             )
 
 
@@ -79,7 +85,7 @@ def per_name(
     argument: str,
     value: Any,
     names: Iterable[str],
-    convert: Callable[[str, str, Any], _T],
+    convert: Callable[..., _T],
     default: _T,
 ) -> dict[str, _T]:
     """Spreads a scalar over ``names``, or reads a mapping with ``default`` for the rest."""
@@ -89,4 +95,40 @@ def per_name(
         known_names(function, argument, given, names, "quantities of Y")
         own = {name: convert(function, entry(argument, name), x) for name, x in given.items()}
         return dict.fromkeys(names, default) | own
-    return dict.fromkeys(names, convert(function, argument, value))
+    kind = "a number or a mapping from names to numbers"
+    return dict.fromkeys(names, convert(function, argument, value, kind=kind))
+
+
+def names(function: str, argument: str, value: Any) -> list[str]:
+    """Converts an iterable of names; a bare string is not one."""
+    if isinstance(value, str):
+        raise failure(
+            TypeError,
+            function,
+            argument,
+            "a list of names",
+            described(value),
+            f"Pass {argument}=[{value!r}].",
+        )
+    try:
+        listed = list(value)
+    except TypeError:
+        raise failure(
+            TypeError,
+            function,
+            argument,
+            "a list of names",
+            described(value),
+            f"Pass {argument}=['name'].",
+        ) from None
+    for name in listed:
+        if not isinstance(name, str):
+            raise failure(
+                TypeError,
+                function,
+                argument,
+                "a list of names",
+                f"{described(name)} among them",
+                "Name every one by a string.",
+            )
+    return listed

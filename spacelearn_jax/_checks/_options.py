@@ -5,9 +5,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from spacelearn_jax._checks._errors import entry, failure, nearest
+from spacelearn_jax._checks._errors import close_name, described, entry, failure
 from spacelearn_jax._checks._mappings import has_names, mapping
 
 
@@ -22,8 +23,17 @@ def axis(function: str, axis_name: Any) -> Hashable | None:
             function,
             "axis_name",
             "the name of a mesh axis (str) or a tuple of names",
-            repr(axis_name),
+            described(axis_name),
             "Use the name given to jax.make_mesh.",
+        )
+    if len(set(names)) < len(names):
+        raise failure(
+            ValueError,
+            function,
+            "axis_name",
+            "a tuple of different names",
+            repr(axis_name),
+            "Name every axis once.",
         )
     try:
         jax.lax.axis_index(names)
@@ -40,18 +50,24 @@ def axis(function: str, axis_name: Any) -> Hashable | None:
     return axis_name
 
 
-def choice(function: str, argument: str, value: Any, options: Sequence[Any]) -> Any:
-    """Requires one of ``options``."""
+def choice(
+    function: str, argument: str, value: Any, options: Sequence[Any], *, others: str = ""
+) -> Any:
+    """Requires one of ``options``; ``others`` says what else the caller accepts."""
+    if isinstance(value, np.integer):
+        value = int(value)
     # `in` would compare arrays elementwise and accept 1 for True.
     if not isinstance(value, str | int) or isinstance(value, bool) or value not in options:
-        hint = nearest(value, map(str, options)) if isinstance(value, str) else ""
+        words = [option for option in options if isinstance(option, str)]
+        close = close_name(value, words) if isinstance(value, str) else None
+        fix = f"Did you mean {close!r}?" if close else "Pass one of these."
         raise failure(
             ValueError,
             function,
             argument,
-            f"one of {', '.join(map(repr, options))}",
-            repr(value),
-            hint or "Pass one of these.",
+            f"one of {', '.join(map(repr, options))}{others}",
+            repr(value) if isinstance(value, str) else described(value),
+            fix,
         )
     return value
 
@@ -59,19 +75,24 @@ def choice(function: str, argument: str, value: Any, options: Sequence[Any]) -> 
 def flag(function: str, argument: str, value: Any) -> bool:
     """Requires a Python bool."""
     if not isinstance(value, bool | np.bool_):
-        raise failure(
-            TypeError,
-            function,
-            argument,
-            "True or False",
-            f"{value!r} of type {type(value).__name__}",
-            "It selects what is computed, so it can't be an array.",
-        )
+        got, fix = described(value), "Pass a Python bool."
+        if isinstance(value, jax.core.Tracer):
+            got = "a traced array"
+            fix = "Mark it static (jax.jit static_argnames) or close over it."
+        raise failure(TypeError, function, argument, "True or False", got, fix)
     return bool(value)
 
 
-def integer(function: str, argument: str, value: Any, *, minimum: int = 1) -> int:
-    """Requires a Python or NumPy integer of at least ``minimum``."""
+def integer(
+    function: str,
+    argument: str,
+    value: Any,
+    *,
+    minimum: int = 1,
+    maximum: int = 2**31 - 1,
+    kind: str = "an int",
+) -> int:
+    """Requires a Python or NumPy integer from ``minimum`` to ``maximum``."""
     if isinstance(value, jax.core.Tracer):
         raise failure(
             TypeError,
@@ -81,30 +102,27 @@ def integer(function: str, argument: str, value: Any, *, minimum: int = 1) -> in
             "a traced array",
             "Mark it static (jax.jit static_argnames) or close over it.",
         )
-    bad_kind = isinstance(value, bool | np.bool_)
-    if not bad_kind:
-        try:
-            number = operator.index(value)
-        except TypeError:
-            bad_kind = True
-    if bad_kind:
-        raise failure(
-            TypeError,
-            function,
-            argument,
-            "an int",
-            f"{value!r} of type {type(value).__name__}",
-            "Convert it with int(...) if that is what you mean.",
-        )
+    is_bool = isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) == np.bool_
+    try:
+        if is_bool:
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        fix = "Pass a whole number."
+        if isinstance(value, float | np.floating):
+            fix = "Convert it with int(...) if that is what you mean."
+        raise failure(TypeError, function, argument, kind, described(value), fix) from None
     if number < minimum:
-        raise failure(
-            ValueError, function, argument, f"at least {minimum}", str(number), "Raise it."
-        )
+        fix = f"Pass {minimum} or more."
+        raise failure(ValueError, function, argument, f"at least {minimum}", str(number), fix)
+    if number > maximum:
+        got = described(number).removeprefix("the int ")
+        raise failure(ValueError, function, argument, f"at most {maximum}", got, "Lower it.")
     return number
 
 
-def number(function: str, argument: str, value: Any) -> float:
-    """Requires a finite Python or NumPy real number."""
+def number(function: str, argument: str, value: Any, *, kind: str = "a number") -> float:
+    """Requires a Python or NumPy real number, or a concrete scalar array of one."""
     if isinstance(value, jax.core.Tracer):
         raise failure(
             TypeError,
@@ -114,29 +132,27 @@ def number(function: str, argument: str, value: Any) -> float:
             "a traced array",
             "Close over a concrete value.",
         )
-    is_scalar_array = isinstance(value, np.ndarray | jax.Array) and value.ndim == 0
-    if isinstance(value, bool | np.bool_) or not (
-        isinstance(value, int | float | np.integer | np.floating) or is_scalar_array
-    ):
-        raise failure(
-            TypeError,
-            function,
-            argument,
-            "a number",
-            f"{value!r} of type {type(value).__name__}",
-            "Pass a float.",
-        )
-    return float(value)
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
+        is_number = any(jnp.issubdtype(value.dtype, x) for x in (jnp.integer, jnp.floating))
+    if isinstance(value, bool) or not is_number:
+        fix = "Pass a float."
+        raise failure(TypeError, function, argument, kind, described(value), fix)
+    try:
+        return float(value)
+    except OverflowError:
+        got = described(value)
+        raise failure(ValueError, function, argument, "finite", got, "Lower it.") from None
 
 
-def threshold(function: str, argument: str, value: Any) -> float:
+def threshold(function: str, argument: str, value: Any, *, kind: str = "a number") -> float:
     """Requires a fraction of variance in (0, 1]."""
-    eta = number(function, argument, value)
+    eta = number(function, argument, value, kind=kind)
     if not 0.0 < eta <= 1.0:
         fix = "It is a fraction of the variance."
-        if 1.0 < eta <= 100.0:
+        if 2.0 <= eta <= 100.0:
             fix = f"It is a fraction, not a percentage: pass {eta / 100.0:g}."
-        raise failure(ValueError, function, argument, "in (0, 1]", repr(value), fix)
+        raise failure(ValueError, function, argument, "in (0, 1]", repr(eta), fix)
     return eta
 
 
@@ -147,7 +163,7 @@ def sizes(function: str, k: Any, limits: Mapping[str, int]) -> tuple[int, ...]:
     size asked for by name is never changed.
     """
     if not isinstance(k, Mapping):
-        size = integer(function, "k", k)
+        size = integer(function, "k", k, kind="an int or a mapping from names to ints")
         return tuple(min(size, limit) for limit in limits.values())
     given = mapping(function, "k", k)
     has_names(function, "k", given, limits)

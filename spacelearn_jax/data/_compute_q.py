@@ -24,8 +24,8 @@ def register(
                 caller,
                 "every positional function",
                 "one with a name of its own",
-                repr(function),
-                "Give it one by keyword: vorticity=lambda field: ....",
+                "a lambda" if name else _checks.described(function),
+                "Give it one by keyword, as in vorticity=lambda field: field.",
             )
         if name in registry or name in named:
             raise _checks.failure(
@@ -47,7 +47,7 @@ def register(
             "the functions",
             "at least one",
             "none",
-            "Pass them by keyword: vorticity=function.",
+            "Pass them by keyword, as in vorticity=function.",
         )
     return {name: registry[name] for name in sorted(registry)}
 
@@ -59,7 +59,7 @@ def _require_callable(caller: str, argument: str, function: Any) -> None:
             caller,
             argument,
             "callable",
-            f"a {type(function).__name__}",
+            _checks.described(function),
             "Pass the function itself, not its result.",
         )
 
@@ -76,7 +76,7 @@ class _Inputs:
                 caller,
                 name,
                 "a function with a signature",
-                repr(function),
+                _checks.described(function),
                 "Wrap it: lambda field: function(field).",
             ) from None
         for p in parameters:
@@ -114,8 +114,8 @@ def _check_annotations(caller: str, inputs: dict[str, _Inputs]) -> None:
                     TypeError,
                     caller,
                     f"the parameter {parameter!r}",
-                    f"of one type, {known} as in {first!r}",
-                    f"{hint} in {name!r}",
+                    f"of one type, {inspect.formatannotation(known)} as in {first!r}",
+                    f"{inspect.formatannotation(hint)} in {name!r}",
                     "Both functions get the same value: make the annotations agree, or "
                     "rename one parameter.",
                 )
@@ -161,7 +161,17 @@ def joined(
     known = {parameter for each in inputs.values() for parameter in each.takes}
     takes_all = any(each.takes_all for each in inputs.values())
 
-    def call(**given: Any) -> dict[str, Any]:
+    def call(*unnamed: Any, **given: Any) -> dict[str, Any]:
+        if unnamed:
+            example = min(known, default="field")
+            raise _checks.failure(
+                TypeError,
+                caller,
+                "the inputs",
+                "named",
+                f"{len(unnamed)} without a name",
+                f"Pass them by keyword, as in {example}=value.",
+            )
         if not takes_all:
             _checks.known_names(caller, "the inputs", given, known, "parameters of the functions")
         results = {}
@@ -174,8 +184,8 @@ def joined(
                         caller,
                         "the inputs",
                         f"a set that holds {needed!r}, which {name!r} needs",
-                        f"only {', '.join(map(repr, sorted(given))) or 'nothing'}",
-                        _checks.nearest(needed, given),
+                        _checks.held(given),
+                        _checks.missing(needed, given),
                     )
             chosen = given if each.takes_all else {p: given[p] for p in each.takes if p in given}
             results[name] = function(**chosen)

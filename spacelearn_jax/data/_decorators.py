@@ -18,7 +18,11 @@ def _is_array(x: Any) -> bool:
 
 
 def _on_arguments(
-    caller: str, function: Callable, targets: Iterable[str] | None, convert: _Convert
+    caller: str,
+    option: str,
+    function: Callable,
+    targets: list[str] | None,
+    convert: _Convert,
 ) -> Callable:
     """Wraps ``function`` so that ``convert`` sees the array arguments of these names."""
     if not callable(function):
@@ -27,33 +31,46 @@ def _on_arguments(
             caller,
             "func",
             "callable",
-            f"a {type(function).__name__}",
-            "Decorate a function.",
+            _checks.described(function),
+            f"Pass options by name, as in @{caller}({option}).",
         )
-    signature = inspect.signature(function)
-    parameters = signature.parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    if isinstance(targets, str):
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
         raise _checks.failure(
             TypeError,
             caller,
-            "targets",
-            "a list of parameter names",
-            repr(targets),
-            f"Pass [{targets!r}].",
-        )
+            "func",
+            "a function with a signature",
+            _checks.described(function),
+            "Wrap it: lambda field: function(field).",
+        ) from None
+    parameters = signature.parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     chosen = None if targets is None else set(targets)
     if chosen is not None and not open_ended:
-        _checks.known_names(
-            caller, "targets", dict.fromkeys(chosen), parameters, "parameters of the function"
-        )
+        for name in sorted(chosen - set(parameters)):
+            raise _checks.failure(
+                ValueError,
+                caller,
+                "targets",
+                "a list of parameters of the function",
+                f"the unknown name {name!r}",
+                _checks.nearest(name, parameters),
+            )
 
     def one(name: str, value: Any) -> Any:
         return convert(value) if (chosen is None or name in chosen) and _is_array(value) else value
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            bound = None
+        if bound is None:
+            # Python's own words about a call that doesn't fit name the function.
+            return function(*args, **kwargs)
         for name, value in bound.arguments.items():
             kind = parameters[name].kind
             if kind is inspect.Parameter.VAR_POSITIONAL:
@@ -99,12 +116,13 @@ def ensure_dim(
         (1, 1, 32, 32)
     """
     n = _checks.integer("ensure_dim", "dims", dims)
+    chosen = None if targets is None else _checks.names("ensure_dim", "targets", targets)
 
     def expand(x: Any) -> Any:
         return x.reshape((1,) * (n - x.ndim) + x.shape) if x.ndim < n else x
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        return _on_arguments("ensure_dim", function, targets, expand)
+        return _on_arguments("ensure_dim", "dims=4", function, chosen, expand)
 
     return decorate if func is None else decorate(func)
 
@@ -141,9 +159,13 @@ def to_device(
         'cpu'
     """
     place = _find_device(device)
+    chosen = None if targets is None else _checks.names("to_device", "targets", targets)
+
+    def move(x: Any) -> jax.Array:
+        return jax.device_put(x, place)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        return _on_arguments("to_device", function, targets, lambda x: jax.device_put(x, place))
+        return _on_arguments("to_device", "device='cpu'", function, chosen, move)
 
     return decorate if func is None else decorate(func)
 
@@ -157,13 +179,15 @@ def _find_device(device: Any) -> jax.Device | jax.sharding.Sharding:
             "to_device",
             "device",
             "a platform name, a jax.Device or a sharding",
-            f"a {type(device).__name__}",
+            _checks.described(device),
             "Pass 'cpu', 'gpu' or 'tpu'.",
         )
     platform, _, index = device.partition(":")
     try:
-        return jax.devices(platform)[int(index or 0)]
-    except (RuntimeError, IndexError, ValueError):
+        # A dict, for a list would take -1 as the last device.
+        devices = dict(enumerate(jax.devices(platform))) if platform else {}
+        return devices[int(index or 0)]
+    except (RuntimeError, KeyError, ValueError):
         present = ", ".join(f"'{d.platform}:{d.id}'" for d in jax.devices())
         raise _checks.failure(
             ValueError,

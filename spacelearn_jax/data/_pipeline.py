@@ -7,7 +7,7 @@ import jax
 
 from spacelearn_jax import _checks
 from spacelearn_jax.data._compute_q import joined
-from spacelearn_jax.data._pool import MODES, pool
+from spacelearn_jax.data._pool import MODES, check_field, pool
 
 
 def input_to_quantity(
@@ -39,11 +39,15 @@ def input_to_quantity(
         >>> quantities(u=jnp.ones((2, 1, 32, 32)))["energy"].shape
         (2, 1, 4, 4)
     """
-    n = _checks.integer("input_to_quantity", "n_bins", n_bins)
-    _checks.choice("input_to_quantity", "mode", mode, MODES)
-    compute = joined("input_to_quantity", arg_functions, kwarg_functions)
+    caller = "input_to_quantity"
+    n = _checks.integer(caller, "n_bins", n_bins)
+    _checks.choice(caller, "mode", mode, MODES)
+    compute = joined(caller, arg_functions, kwarg_functions)
 
-    def call(**inputs: Any) -> dict[str, jax.Array]:
-        return {name: pool(field, n, mode) for name, field in compute(**inputs).items()}
+    def call(*unnamed: Any, **inputs: Any) -> dict[str, jax.Array]:
+        fields = compute(*unnamed, **inputs)
+        for name, field in fields.items():
+            check_field(caller, f"the result of {name!r}", field)
+        return {name: pool(field, n, mode) for name, field in fields.items()}
 
     return call

@@ -52,7 +52,7 @@ def check_field(function: str, argument: str, value: ArrayLike) -> jax.Array:
     x = _checks.real(function, argument, value)
     fixes = {
         1: "A scalar a sample needs no pooling: leave it as it is.",
-        3: f"For a field (B, H, W) add a channel axis: {argument}[:, None].",
+        3: "For a field (B, H, W) add a channel axis with field[:, None].",
     }
     if x.ndim not in _LEADING or 0 in x.shape:
         raise _checks.failure(

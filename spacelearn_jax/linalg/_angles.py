@@ -16,6 +16,7 @@ def angles(W_a: jax.Array, W_b: jax.Array) -> jax.Array:
     """
     if W_a.shape[0] < W_b.shape[0]:
         W_a, W_b = W_b, W_a
+    W_a, W_b = _numerics.infinities_to_nan(W_a), _numerics.infinities_to_nan(W_b)
     overlap = jnp.matmul(W_b, W_a.T, precision=_numerics.EXACT)
     rest = W_b - jnp.matmul(overlap, W_a, precision=_numerics.EXACT)
     cosines = jnp.linalg.svd(overlap, compute_uv=False)
@@ -53,7 +54,7 @@ def principal_angles(W_a: ArrayLike, W_b: ArrayLike) -> jax.Array:
         Knyazev and Argentati, Principal angles between subspaces in an A-based scalar
         product, SIAM J. Sci. Comput. 23(6), 2002.
     """
-    first = _checks.matrix("principal_angles", "W_a", W_a)
-    second = _checks.matrix("principal_angles", "W_b", W_b)
+    first = _checks.basis("principal_angles", "W_a", W_a)
+    second = _checks.basis("principal_angles", "W_b", W_b)
     _checks.same_latents("principal_angles", "W_a", first, "W_b", second)
     return _principal_angles(first, second)

@@ -17,7 +17,7 @@ def factors(A: jax.Array, solver: Solver) -> Factors:
 
     Gives U (m, r), s (r,) descending and Vt (r, n), orthonormal also where s is 0.
     """
-    A = lax.stop_gradient(A)
+    A = _numerics.infinities_to_nan(lax.stop_gradient(A))
     if isinstance(solver, LowRank):
         return _randomized(A, solver)
     if solver == "eigen":
@@ -41,7 +41,7 @@ def _from_gram(A: jax.Array) -> Factors:
     V = V[:, ::-1]
     U, R = jnp.linalg.qr(jnp.matmul(A, V, precision=_numerics.EXACT))
     s = jnp.diagonal(R)
-    U = U * jnp.where(s < 0, -1, 1).astype(U.dtype)
+    U = U * jnp.where(s < 0, -1, 1).astype(U.dtype)[None]
     s = jnp.abs(s)
     order = jnp.argsort(-s)
     return U[:, order], s[order], V[:, order].T
@@ -120,7 +120,7 @@ def leading_singular_values(
     order; the other routes give a first derivative (see ``attach_gradient``).
     """
     if axis_name is None and solver in ("auto", "svd"):
-        return jnp.linalg.svd(X, compute_uv=False)[:m]
+        return jnp.linalg.svd(_numerics.infinities_to_nan(X), compute_uv=False)[:m]
     if axis_name is None:
         U, s, Vt = factors(X, solver)
         return attach_gradient(s, X, U, Vt)[:m]

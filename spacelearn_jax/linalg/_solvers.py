@@ -8,6 +8,7 @@ from spacelearn_jax import _checks
 
 #: Names of the exact routes.
 EXACT_SOLVERS = ("auto", "svd", "eigen")
+_LOW_RANK = ("lowrank", "low_rank", "svd_lowrank", "randomized")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +49,12 @@ class LowRank:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, minimum in (("rank", 1), ("oversample", 0), ("n_iter", 0), ("seed", 0)):
+        for name, minimum in (("rank", 1), ("oversample", 0), ("n_iter", 0)):
             value = _checks.integer("LowRank", name, getattr(self, name), minimum=minimum)
             object.__setattr__(self, name, value)
+        # jax.random.key takes no more than 63 bits.
+        seed = _checks.integer("LowRank", "seed", self.seed, minimum=0, maximum=2**63 - 1)
+        object.__setattr__(self, "seed", seed)
 
 
 Solver = str | LowRank
@@ -69,16 +73,17 @@ def check_solver(function: str, solver: Any, *, needs: int = 1) -> Solver:
                 f"Use LowRank(rank={needs}) or an exact solver.",
             )
         return solver
-    if solver == "lowrank":
+    others = " or a linalg.LowRank"
+    if solver is LowRank or (isinstance(solver, str) and solver.lower() in _LOW_RANK):
         raise _checks.failure(
             ValueError,
             function,
             "solver",
-            f"one of {', '.join(map(repr, EXACT_SOLVERS))} or a linalg.LowRank",
-            repr(solver),
+            f"one of {', '.join(map(repr, EXACT_SOLVERS))}{others}",
+            repr(solver) if isinstance(solver, str) else _checks.described(solver),
             "Say how much to keep: linalg.LowRank(rank=...).",
         )
-    return _checks.choice(function, "solver", solver, EXACT_SOLVERS)
+    return _checks.choice(function, "solver", solver, EXACT_SOLVERS, others=others)
 
 
 def returned(solver: Solver, m: int, n: int) -> float:

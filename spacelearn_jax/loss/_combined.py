@@ -38,38 +38,30 @@ def _combined(
         "alignment": alignment(Z, W, A, Y, where, axis_name=axis_name),
         "disentanglement": disentanglement(Z, W, where, pair_norm=pair_norm, axis_name=axis_name),
         "isotropy": isotropy(Z, W, where, n_dir=n_dir, solver=solver, axis_name=axis_name),
-        "stability": stability(W, W_prev, metric=metric),
+        # It reads no batch, and every device has all of it: its share of the gradient is
+        # made such that the sum over devices is the whole.
+        "stability": _numerics.replicated(stability(W, W_prev, metric=metric), axis_name),
     }
     dtype = _numerics.compute_dtype(*terms.values())
     total = jnp.zeros((), dtype)
     for name, term in terms.items():
-        weight = weights[name].astype(dtype) if name in weights else 1
-        total += weight * term.astype(dtype)
+        term = term.astype(dtype)
+        if name in weights:
+            term *= _numerics.replicated(weights[name].astype(dtype), axis_name)
+        total += term
     return total, terms
 
 
 def _check_weights(function: str, weights: object) -> dict[str, jax.Array]:
     if weights is None:
         return {}
-    given = _checks.mapping(function, "weights", weights, may_be_empty=True)
+    of = "terms to scalars"
+    given = _checks.mapping(function, "weights", weights, may_be_empty=True, of=of)
     _checks.known_names(function, "weights", given, TERMS, "the terms of the loss")
-    out = {}
-    for name, weight in given.items():
-        what = _checks.entry("weights", name)
-        if isinstance(weight, int | float) and not isinstance(weight, bool):
-            weight = jnp.asarray(weight, float)
-        x = _checks.real(function, what, weight)
-        if x.ndim != 0:
-            raise _checks.failure(
-                ValueError,
-                function,
-                what,
-                "a scalar",
-                f"shape {x.shape}",
-                "A term has one weight.",
-            )
-        out[name] = x
-    return out
+    return {
+        name: _checks.scalar(function, _checks.entry("weights", name), weight)
+        for name, weight in given.items()
+    }
 
 
 def combined_loss(
@@ -142,6 +134,7 @@ def combined_loss(
     prev = check_previous(function, w, W_prev, metric)
     _checks.choice(function, "pair_norm", pair_norm, PAIR_NORMS)
     n_dir = _checks.integer(function, "n_dir", n_dir)
+    return_terms = _checks.flag(function, "return_terms", return_terms)
     rows = z.shape[0] * _numerics.axis_size(axis_name)
     total, terms = _combined(
         z,
@@ -157,4 +150,4 @@ def combined_loss(
         metric=metric,
         axis_name=axis_name,
     )
-    return (total, terms) if _checks.flag(function, "return_terms", return_terms) else total
+    return (total, terms) if return_terms else total

@@ -32,7 +32,6 @@ def _mean_over_pairs(
     where: jax.Array | None,
     pair_norms: _PairNorm,
     *,
-    recentre: bool,
     axis_name: Hashable | None,
 ) -> jax.Array:
     """Averages ||S_i^T S_j / B||_F^2 / norm_ij over the pairs i < j, S standardized."""
@@ -41,9 +40,12 @@ def _mean_over_pairs(
         return jnp.zeros((), dtype)
     n = _numerics.count(Z, where, axis_name, dtype)
     S = _batch.project(Z, _batch.stack(W, dtype), where, axis_name)
+    # Centred twice, in the legacy form too: a mean that is off by a bit is divided by
+    # epsilon where a column is constant, and would read as a correlation of 1e15.
     centred, std = _numerics.column_std(S, n, where, axis_name)
     # A column without variance becomes zero, without gradient: std = 0 carries none.
-    S = jnp.where(std == 0, 0, (centred if recentre else S) / (std + _EPS))
+    std = std[None]
+    S = jnp.where(std == 0, 0, centred / (std + _EPS))
     C = _numerics.total(S.T @ S, axis_name) / n
 
     sizes = _batch.Layout.of(W).sizes
@@ -62,7 +64,7 @@ def disentanglement(
     axis_name: Hashable | None,
 ) -> jax.Array:
     """Computes the loss from checked arguments."""
-    return _mean_over_pairs(Z, W, where, _PAIR_NORMS[pair_norm], recentre=True, axis_name=axis_name)
+    return _mean_over_pairs(Z, W, where, _PAIR_NORMS[pair_norm], axis_name=axis_name)
 
 
 def disentanglement_legacy(
@@ -73,7 +75,7 @@ def disentanglement_legacy(
     axis_name: Hashable | None,
 ) -> jax.Array:
     """Computes the legacy loss from checked arguments."""
-    return _mean_over_pairs(Z, W, where, np.multiply, recentre=False, axis_name=axis_name)
+    return _mean_over_pairs(Z, W, where, np.multiply, axis_name=axis_name)
 
 
 _disentanglement = compiled(static=("pair_norm", "axis_name"))(disentanglement)

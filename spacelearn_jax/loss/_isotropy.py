@@ -35,7 +35,7 @@ def isotropy(
     s = leading_singular_values(R, min(n_dir, B, Z.shape[1]), solver, axis_name)
     s = jnp.where(s == 0, 0, s)  # a collapsed latent has no direction to be pushed in
     # A masked row adds a zero to the spectrum that the kept rows alone don't have.
-    counted = jnp.arange(s.shape[0]) < _numerics.count(Z, where, axis_name, dtype)
+    counted = jnp.arange(s.shape[0], dtype=dtype) < _numerics.count(Z, where, axis_name, dtype)
     m = jnp.sum(counted, dtype=dtype)
     mean = jnp.sum(jnp.where(counted, s, 0)) / m
     deviation = jnp.where(counted, s / (mean + _EPS) - 1, 0)

@@ -1,9 +1,11 @@
 """How finely targets have to be pooled."""
 
+import math
 from collections.abc import Hashable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
@@ -28,8 +30,12 @@ def spatial_ndims(
 
 def bins_for(modes: jax.Array, ndim: int, max_bins: int) -> jax.Array:
     """Returns ``clip(ceil(modes ** (1 / ndim)), 2, max_bins)`` in exact integers."""
-    sides = jnp.arange(1, max_bins, dtype=jnp.int32) ** ndim
-    n = 1 + jnp.sum(sides < modes, dtype=jnp.int32)
+    if ndim == 1:
+        n = jnp.minimum(modes, max_bins)
+    else:
+        # No more sides than a 32-bit count can need: larger powers would wrap around.
+        sides = np.arange(1, min(max_bins, math.ceil(2 ** (31 / ndim)))) ** ndim
+        n = 1 + jnp.sum(jnp.asarray(sides, jnp.int32) < modes, dtype=jnp.int32)
     return jnp.where(modes > 0, jnp.maximum(n, LEAST_BINS), modes)
 
 

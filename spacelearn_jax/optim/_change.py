@@ -10,6 +10,24 @@ from spacelearn_jax.linalg._angles import angles
 
 # Angles below this many degrees count as none, as in the original.
 _LEAST_ANGLE = 1e-3
+# Cosines from here on are too close to 1 for arccos.
+_CLOSE = 0.999
+
+
+def _row_angles(old: jax.Array, new: jax.Array, match: jax.Array, G: jax.Array) -> jax.Array:
+    """Returns the angle in radians between every old direction and its match.
+
+    arccos is blind near 1 and its derivative infinite there, so close pairs take the
+    sine from what the matched direction leaves of the old one.
+    """
+    signed = jnp.take_along_axis(G, match[:, None], axis=1)
+    cosine = jnp.abs(signed[:, 0])
+    rest = old - signed * new[match]
+    sine = _numerics.safe_sqrt(jnp.sum(jnp.square(rest), axis=1))
+    far = cosine < _CLOSE
+    # Rows longer than 1 are no directions; the original reads no angle between them.
+    close = jnp.where(cosine > 2 - _CLOSE, 0, jnp.arctan2(sine, cosine))
+    return jnp.where(far, jnp.arccos(jnp.where(far, cosine, 0)), close)
 
 
 @compiled()
@@ -21,12 +39,7 @@ def _subspace_change(W_old: jax.Array, W_new: jax.Array) -> dict[str, jax.Array]
     # A tie's gradient goes to one entry; jnp.max would split it.
     match = jnp.argmax(similarity, axis=1)[:, None]
     cosine = jnp.take_along_axis(similarity, match, axis=1)[:, 0]
-    # arccos is blind near 1, and its derivative infinite there: take the sine from what
-    # the matched direction leaves of the old one.
-    signed = jnp.take_along_axis(G, match, axis=1)
-    rest = old - signed * new[match[:, 0]]
-    sine = _numerics.safe_sqrt(jnp.sum(jnp.square(rest), axis=1))
-    angle = jnp.rad2deg(jnp.arctan2(sine, cosine))
+    angle = jnp.rad2deg(_row_angles(old, new, match[:, 0], G))
     return {
         "mean_cos_sim": jnp.mean(cosine),
         "mean_angle_deg": jnp.mean(jnp.where(angle < _LEAST_ANGLE, 0, angle)),
@@ -62,7 +75,7 @@ def subspace_change(W_old: ArrayLike, W_new: ArrayLike) -> dict[str, jax.Array]:
         >>> print(change["per_dir_cos"], change["principal_angles_deg"])
         [0.6 0.8] [0.]
     """
-    old = _checks.matrix("subspace_change", "W_old", W_old)
-    new = _checks.matrix("subspace_change", "W_new", W_new)
+    old = _checks.basis("subspace_change", "W_old", W_old)
+    new = _checks.basis("subspace_change", "W_new", W_new)
     _checks.same_latents("subspace_change", "W_old", old, "W_new", new)
     return _subspace_change(old, new)

@@ -3,7 +3,6 @@
 from collections.abc import Hashable, Mapping
 
 import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
@@ -76,6 +75,6 @@ def collect(
 ) -> dict[str, int] | int | dict[str, jax.Array] | jax.Array:
     """Returns counts by name or their largest, as ints unless traced."""
     if any(isinstance(c, jax.core.Tracer) for c in counts.values()):
-        return dict(counts) if per_quantity else jnp.max(jnp.stack(list(counts.values())))
+        return dict(counts) if per_quantity else _modes.largest(counts)
     numbers = {q: int(c) for q, c in counts.items()}
     return numbers if per_quantity else max(numbers.values())

@@ -55,7 +55,8 @@ def minimal_latent_dim(
                 "Leave it out for a mapping.",
             )
     else:
-        size = _checks.integer(function, "k", k)
+        kind = "an int or a mapping from names to ints"
+        size = _checks.integer(function, "k", k, kind=kind)
         if Q is None:
             raise _checks.failure(
                 ValueError,
@@ -73,7 +74,7 @@ def minimal_latent_dim(
             function,
             "free_frac",
             "in [0, 1)",
-            repr(free_frac),
+            repr(free),
             "It is the fraction of the latent space left to no quantity.",
         )
     # 21 / (1 - 0.3) is 30.000000000000004 in floating point, and its ceiling 31.

@@ -52,7 +52,7 @@ def mode_count(
 
 
 def _exact(X: jax.Array) -> jax.Array:
-    return jnp.linalg.svd(X, compute_uv=False)
+    return jnp.linalg.svd(_numerics.infinities_to_nan(X), compute_uv=False)
 
 
 _mode_count = compiled(static=("solver", "axis_name"))(mode_count)
@@ -111,6 +111,13 @@ def mode_counts(
         for q, modes in counts.items():
             concrete(function, q, modes, solver)
     return counts
+
+
+def largest(counts: Mapping[str, jax.Array]) -> jax.Array:
+    """Returns the largest count, or the error code of any that has failed."""
+    stacked = jnp.stack(list(counts.values()))
+    least = jnp.min(stacked)
+    return jnp.where(least < 1, least, jnp.max(stacked))
 
 
 def check_targets(

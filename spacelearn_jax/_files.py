@@ -1,0 +1,73 @@
+"""Files that are either complete or not there."""
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a file for writing that takes the place of ``path`` once it is complete.
+
+    Whoever reads ``path`` meanwhile, and whatever interrupts the writing, the file there
+    is the old one or the new one in full.
+
+    Args:
+        path: File to write; missing folders are made.
+
+    Yields:
+        A binary file open for writing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files that only their owner reads; others get the usual rights.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in one go."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of an ``.npz`` file, without unpickling anything.
+
+    Args:
+        path: The file.
+
+    Returns:
+        ``{name: array}``.
+
+    Raises:
+        ValueError: If it can't be read, for whatever reason.
+    """
+    try:
+        # NumPy leaves a file open that it opened itself and couldn't make sense of.
+        with path.open("rb") as handle:
+            loaded = np.load(handle, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                message = "it holds one bare array"
+                raise ValueError(message)
+            with loaded as file:
+                return {name: file[name] for name in file.files}
+    except (OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Parity with spacelearn 0.1.0: stored reference numbers, live comparison, differences."""

@@ -1,0 +1,1 @@
+"""What happens to arguments that are wrong."""

@@ -31,6 +31,9 @@ STYLE = {
 MOST_QUANTITIES = 6
 """Quantities that get a row of pictures; the matrices show all."""
 
+NEGLIGIBLE = 1e-6
+"""Terms below it are rounding errors of zero, which a logarithmic axis would stretch to."""
+
 History = Sequence[Mapping[str, float]]
 
 
@@ -196,7 +199,7 @@ def _draw_curves(figure: Any, histories: Mapping[str, History]) -> None:
     axes = figure.subplots(1, 2 if guided else 1, squeeze=False)[0]
     if guided:
         for term, colour in TERM_COLOURS.items():
-            points = [(h["step"], h[term]) for h in guided if h.get(term, 0) > 0]
+            points = [(h["step"], h[term]) for h in guided if h.get(term, 0) > NEGLIGIBLE]
             if points:
                 axes[0].semilogy(*zip(*points, strict=True), color=colour, lw=1.3, label=term)
         axes[0].set(xlabel="step", ylabel="unweighted term")

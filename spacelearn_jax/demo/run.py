@@ -173,7 +173,11 @@ class Results:
             f"seed {self.config.seed}"
         )
         ratio = self.comparison().get("reconstruction_ratio")
-        return note if ratio is None else f"{note}; reconstruction error {ratio:.2f} times"
+        return (
+            note
+            if ratio is None
+            else f"{note}; reconstruction error {ratio:.2f} times that without"
+        )
 
 
 def run(

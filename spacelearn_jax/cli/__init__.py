@@ -1,0 +1,44 @@
+"""The command line: ``spacelearn-jax`` and ``python -m spacelearn_jax``."""
+
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main(args: list[str] | None = None) -> None:
+    """Runs the command line and exits.
+
+    Args:
+        args: Arguments, those of the process by default.
+
+    Raises:
+        SystemExit: Always: 0 when all went well, 1 after an error that a message
+            explains, 2 for wrong arguments, 130 after Ctrl-C.
+
+    Example:
+        >>> main(["--version"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        SystemExit: 0
+    """
+    # The factorizations are small: more threads gain nothing, and on a busy machine the
+    # threads wait for each other a hundred times as long as they work. It has to be set
+    # before NumPy and JAX load the library.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+
+        from spacelearn_jax.cli._app import app
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        sys.stderr.write(
+            f"The command line needs the package {error.name!r}, which is not installed.\n"
+            'Install it with: pip install "spacelearn-jax[demo]"\n'
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    app(args=args, prog_name="spacelearn-jax")

@@ -1,0 +1,89 @@
+"""The commands."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Every quantity in its own linear subspace of the latent space.",
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        console.print(f"spacelearn-jax {metadata.version('spacelearn-jax')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Every quantity in its own linear subspace of the latent space."""
+
+
+@app.command()
+def demo(
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps of each network.", show_default="800")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the split, the weights and the batches.")
+    ] = 0,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the results.")] = Path(
+        "spacelearn-demo"
+    ),
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="Your own .npz file: an array [bold]fields[/] (N, H, W) or (N, T, H, W), one "
+            "array a quantity with the same leading axes, and optionally [bold]group[/].",
+        ),
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Seconds instead of minutes; far less accurate.")
+    ] = False,
+) -> None:
+    """Trains two autoencoders on a turbulent flow, with SPACE and without, and compares.
+
+    It simulates 2-D Navier-Stokes vorticity fields (kept in the cache folder), trains both
+    networks on them alike, and reads energy, pressure, strain rate and vorticity from the
+    latents of initial conditions that neither network saw.
+
+    Written: report.png (the picture), metrics.json (all numbers), space.npz (the subspaces,
+    for spacelearn_jax.io.load_space). Ctrl-C ends the run and keeps what there is.
+    """
+    from spacelearn_jax.cli._demo import show
+
+    try:
+        from spacelearn_jax.demo import Config, load_data
+
+        config = Config.fast() if fast else Config()
+        config = dataclasses.replace(
+            config, seed=seed, steps=config.steps if steps is None else steps
+        )
+        dataset = None if data is None else load_data(data)
+        code = show(config, out, dataset, None if data is None else data.name, console)
+    except KeyboardInterrupt:
+        errors.print("[yellow]Interrupted.[/] Nothing was written.")
+        raise typer.Exit(130) from None
+    except (ImportError, OSError, ValueError) as error:
+        errors.print("[red]Error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    raise typer.Exit(code)

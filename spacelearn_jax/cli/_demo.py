@@ -1,0 +1,143 @@
+"""What a person sees of the demonstration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from spacelearn_jax.demo import Config, Dataset, Event, InterruptedRun, Results, run
+from spacelearn_jax.demo.report import GUIDED, UNGUIDED
+
+INTERRUPTED = 130
+SHORT = {
+    "reconstruction": "rec",
+    "alignment": "align",
+    "disentanglement": "dis",
+    "isotropy": "iso",
+    "stability": "stab",
+}
+
+
+def show(
+    config: Config, out: Path, dataset: Dataset | None, source: str | None, console: Console
+) -> int:
+    """Runs the demonstration with a progress bar and a table at the end.
+
+    Args:
+        config: Settings.
+        out: Folder of the results.
+        dataset: The user's own data, or None to simulate.
+        source: Name of the user's file.
+        console: Where to write.
+
+    Returns:
+        The exit code: 0, or 130 after Ctrl-C.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[terms]}"),
+    )
+    with Progress(*columns, console=console) as bar:
+        tasks: dict[str, int] = {}
+
+        def on_event(event: Event) -> None:
+            if event.stage not in tasks:
+                tasks[event.stage] = bar.add_task(event.stage, total=event.total, terms="")
+            bar.update(
+                tasks[event.stage],  # type: ignore[arg-type]
+                completed=event.done,
+                terms=_terms(event.terms),
+            )
+
+        def on_note(sentence: str) -> None:
+            bar.console.print(f"[yellow]Note:[/] {escape(sentence)}", highlight=False)
+
+        try:
+            results = run(
+                config,
+                out,
+                dataset,
+                source=source or "simulation",
+                on_event=on_event,
+                on_note=on_note,
+            )
+        except InterruptedRun as interrupted:
+            bar.stop()
+            names = ", ".join(path.name for path in interrupted.files)
+            console.print(
+                f"[yellow]Interrupted[/] while {interrupted.stage}. "
+                f"What was done so far is in {escape(str(out))}: {names}",
+                highlight=False,
+                soft_wrap=True,
+            )
+            return INTERRUPTED
+    console.print(table(results))
+    console.print(summary(results), highlight=False)
+    console.print(
+        f"Picture: {escape(str(out / 'report.png'))}\nNumbers: {escape(str(out / 'metrics.json'))}"
+        f"\nSpace:   {escape(str(out / 'space.npz'))}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _terms(terms: Mapping[str, float]) -> str:
+    return "  ".join(f"{SHORT[name]} {value:.3f}" for name, value in terms.items())
+
+
+def table(results: Results) -> Table:
+    """Tabulates the comparison, a quantity a row.
+
+    Args:
+        results: Of a complete run.
+
+    Returns:
+        A table for a rich console.
+    """
+    guided, plain = results.evaluations[GUIDED], results.evaluations[UNGUIDED]
+    k = results.sizes.k if results.sizes else {}
+    made = Table(title="R² on held-out samples")
+    made.add_column("quantity")
+    made.add_column("dims", justify="right")
+    for name in ("own subspace", "whole latent"):
+        made.add_column(f"{GUIDED}\n{name}", justify="right")
+    for name in ("own subspace", "whole latent"):
+        made.add_column(f"{UNGUIDED}\n{name}", justify="right")
+    for q in guided.r2:
+        values = (guided.r2[q], guided.ceiling[q], plain.r2[q], plain.ceiling[q])
+        made.add_row(escape(q), str(k.get(q, "")), *(f"{v:.3f}" for v in values))
+    made.add_section()
+    means = [e.summary()[key] for e in (guided, plain) for key in ("mean_r2", "mean_ceiling")]
+    made.add_row("mean", str(sum(k.values())), *(f"{v:.3f}" for v in means), style="bold")
+    return made
+
+
+def summary(results: Results) -> str:
+    """Says in lines what SPACE gains and costs.
+
+    Args:
+        results: Of a complete run.
+
+    Returns:
+        Text with rich markup.
+    """
+    guided, plain = results.evaluations[GUIDED], results.evaluations[UNGUIDED]
+    ratios = results.comparison()
+    D = results.sizes.latent_dim if results.sizes else 0
+    return (
+        f"Of the {D} latent dimensions, the subspaces read "
+        f"[bold]{ratios['own_to_ceiling']:.0%}[/] of what a linear probe on all of them reads.\n"
+        f"Relative reconstruction error: {guided.reconstruction:.3f} {GUIDED}, "
+        f"{plain.reconstruction:.3f} {UNGUIDED} ([bold]{ratios['reconstruction_ratio']:.2f}[/] "
+        f"times).\nDisentanglement loss: {guided.disentanglement:.3f} and "
+        f"{plain.disentanglement:.3f}; isotropy loss: {guided.isotropy:.3f} and "
+        f"{plain.isotropy:.3f}."
+    )

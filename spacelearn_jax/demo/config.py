@@ -1,0 +1,76 @@
+"""Everything that a run of the demonstration depends on."""
+
+import dataclasses
+from typing import Self
+
+from spacelearn_jax.demo.fields import Simulation
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of a run; the defaults are those of ``spacelearn-jax demo``.
+
+    Args:
+        steps: Training steps of each network.
+        seed: Seed of the split, the initial weights and the batches.
+        batch_size: Samples a step.
+        learning_rate: Its peak, after a linear warm-up and before a cosine decay.
+        warmup: Fraction of the steps in which the learning rate rises.
+        clip_norm: Largest norm of a gradient.
+        width: Channels of the network.
+        max_bins: Most bins along each side that target fields are pooled to.
+        bin_threshold: Fraction of a field's variance that the bins are to resolve.
+        k_threshold: Fraction of a pooled target's variance that its subspace holds.
+        free_fraction: Fraction of the latent space that belongs to no quantity.
+        resolve_early: Steps between two solves of the subspaces in the warm-up. Decoders
+            fitted before the latent knows a quantity predict little, and a latent that
+            is held to them for long grows to make up for it.
+        resolve_every: Steps between two solves after it.
+        reference_size: Samples that the subspaces are solved from in training.
+        fit_size: Samples that the subspaces, decoders and probes are fitted on at the end.
+        reconstruction: Weight of the reconstruction error, at first and at last; it
+            rises geometrically over the middle half of the training.
+        latent_decay: Weight of the mean square of the latents.
+        disentanglement: Weight of that term of the loss; alignment has weight 1.
+        isotropy: Weight of that term of the loss.
+        held_out: Fraction of the groups (initial conditions) that are only tested on.
+        simulation: What to simulate, unless fields are given.
+
+    Example:
+        >>> Config().steps > Config.fast().steps
+        True
+    """
+
+    steps: int = 800
+    seed: int = 0
+    batch_size: int = 64
+    learning_rate: float = 5e-3
+    warmup: float = 0.1
+    clip_norm: float = 10.0
+    width: int = 48
+    max_bins: int = 4
+    bin_threshold: float = 0.95
+    k_threshold: float = 0.99
+    free_fraction: float = 0.7
+    resolve_early: int = 8
+    resolve_every: int = 50
+    reference_size: int = 768
+    fit_size: int = 4096
+    reconstruction: tuple[float, float] = (1.0, 4.0)
+    latent_decay: float = 1e-3
+    disentanglement: float = 0.02
+    isotropy: float = 0.003
+    held_out: float = 1 / 6
+    simulation: Simulation = dataclasses.field(default_factory=Simulation)
+
+    @classmethod
+    def fast(cls) -> Self:
+        """A run of seconds, that shows the outputs rather than the accuracy."""
+        return cls(
+            steps=60,
+            width=16,
+            reference_size=256,
+            resolve_every=20,
+            fit_size=512,
+            simulation=Simulation(conditions=128),
+        )

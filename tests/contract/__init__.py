@@ -1,0 +1,1 @@
+"""What every public function keeps, checked over one table of cases."""

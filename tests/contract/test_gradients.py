@@ -1,0 +1,71 @@
+"""Derivatives are right, forward and reverse; what is solved has none."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from .closeness import assert_finite
+from .registry import (
+    CASES,
+    COUNT,
+    DIFFERENTIABLE,
+    DISTINCT,
+    ROUTES,
+    SOLVED,
+    evaluate,
+    ids,
+    jitted,
+    objective,
+)
+
+
+def smooth(case):
+    """Returns the outputs that carry a gradient, as a function to be differentiated."""
+    return lambda inputs: case.observe(jitted(case)(inputs))
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("case", [c for c in ROUTES if c.kind == DIFFERENTIABLE], ids=ids)
+def test_first_derivatives_are_those_of_finite_differences(case):
+    inputs = case.inputs(jnp.float64)
+    check_grads(smooth(case), (inputs,), order=1, modes=("fwd", "rev"))
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(
+    "case", [c for c in DISTINCT if c.kind == DIFFERENTIABLE and c.order > 1], ids=ids
+)
+def test_second_derivatives_are_those_of_finite_differences(case):
+    inputs = case.inputs(jnp.float64)
+    gradient = jax.jit(jax.grad(lambda x: objective(smooth(case)(x))))
+    # Angles in degrees are steep: finite differences keep fewer digits.
+    check_grads(gradient, (inputs,), order=1, modes=("fwd", "rev"), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("case", [c for c in ROUTES if c.kind in (SOLVED, COUNT)], ids=ids)
+def test_what_is_solved_carries_no_gradient(case):
+    inputs = case.inputs(jnp.float32)
+    out, gradient = evaluate(case)(inputs)
+    assert all(not np.any(g) for g in jax.tree.leaves(gradient))
+    ones = jax.tree.map(jnp.ones_like, inputs)
+    program = jax.make_jaxpr(lambda x, t: jax.jvp(case, (x,), (t,))[1])(inputs, ones)
+    # Not small but no function of the tangents at all.
+    tangents = jax.core.eval_jaxpr(program.jaxpr, program.consts, *jax.tree.leaves((inputs, ones)))
+    for tangent in tangents:
+        assert tangent.dtype == jax.dtypes.float0 or not np.any(tangent)
+    assert_finite(out)
+
+
+@pytest.mark.parametrize("name", ["full", "left", "right"])
+def test_singular_vectors_carry_no_gradient(name):
+    (case,) = (c for c in CASES if c.covers == name)
+    inputs = case.inputs(jnp.float32)
+
+    def vectors(x):
+        return [v for v in case(x) if v.ndim == 2]
+
+    out, tangents = jax.jvp(vectors, (inputs,), (inputs,))
+    assert len(out) >= 1
+    assert not any(np.any(t) for t in tangents)

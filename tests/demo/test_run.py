@@ -1,0 +1,155 @@
+"""The command for real, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from spacelearn_jax.io import load_space
+
+COMMAND = [sys.executable, "-m", "spacelearn_jax", "demo", "--fast", "--out"]
+QUANTITIES = ["energy", "pressure", "strain", "vorticity"]
+TIMEOUT = 600
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    return {**os.environ, "SPACELEARN_JAX_CACHE": str(cache), "COLUMNS": "160", "NO_COLOR": "1"}
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory, environment):
+    out = tmp_path_factory.mktemp("fast") / "results"
+    process = subprocess.run(
+        [*COMMAND, str(out)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+    assert process.returncode == 0, process.stderr
+    return out, process.stdout
+
+
+def test_it_shows_a_table(fast):
+    _, text = fast
+    for word in (*QUANTITIES, "mean", "own subspace", "report.png", "metrics.json", "space.npz"):
+        assert word in text
+
+
+def test_metrics_are_complete(fast):
+    out, _ = fast
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["complete"] is True
+    assert metrics["config"]["seed"] == 0
+    samples = metrics["samples"]
+    assert samples["train_groups"] + samples["test_groups"] == 128
+    assert samples["train"] == 3 * samples["train_groups"]
+    for network in ("guided", "unguided"):
+        found = metrics[network]
+        assert list(found["r2"]) == list(found["ceiling"]) == QUANTITIES
+        assert found["mean_r2"] == pytest.approx(np.mean(list(found["r2"].values())))
+        assert np.shape(found["leakage"]) == (4, 4)
+        np.testing.assert_allclose(np.diag(found["leakage"]), list(found["r2"].values()), atol=0.05)
+        assert found["steps_done"] == metrics["config"]["steps"]
+        assert found["history"][-1]["step"] == found["steps_done"]
+    assert metrics["guided"]["history"][0].keys() == {
+        "step",
+        "reconstruction",
+        "alignment",
+        "disentanglement",
+        "isotropy",
+        "stability",
+    }
+
+
+def test_guidance_shows_even_in_seconds(fast):
+    metrics = json.loads((fast[0] / "metrics.json").read_text())
+    assert metrics["guided"]["mean_r2"] > metrics["unguided"]["mean_r2"] + 0.1
+
+
+def test_the_space_is_saved(fast):
+    out, _ = fast
+    metrics = json.loads((out / "metrics.json").read_text())
+    space = load_space(out / "space.npz")
+    assert list(space) == QUANTITIES
+    assert {q: w.shape for q, (w, _, _) in space.items()} == {
+        q: (k, metrics["sizes"]["latent_dim"]) for q, k in metrics["sizes"]["k"].items()
+    }
+    assert space.decode(np.zeros(metrics["sizes"]["latent_dim"], "f4"))["energy"].shape == (4, 4)
+
+
+def test_the_report_is_a_picture(fast):
+    from matplotlib import image
+
+    picture = image.imread(fast[0] / "report.png")
+    assert picture.shape[0] > 900
+    assert picture.shape[1] > 1400
+    assert picture[..., :3].std() > 0.05
+
+
+def test_own_data(tmp_path, environment):
+    """Scalars, vectors and fields together, for few steps."""
+    rng = np.random.default_rng(0)
+    fields = rng.normal(size=(40, 2, 16, 24)).astype(np.float32)
+    np.savez(
+        tmp_path / "mine.npz",
+        fields=fields,
+        image=np.abs(fields),
+        mean=fields.mean((2, 3)),
+        rows=fields[..., :3, 0],
+    )
+    process = subprocess.run(
+        [*COMMAND, str(tmp_path / "out"), "--data", str(tmp_path / "mine.npz"), "--steps", "4"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+    assert process.returncode == 0, process.stderr
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["source"] == "mine.npz"
+    assert metrics["sizes"]["bins"] == {"image": 4}
+    assert metrics["sizes"]["k"]["mean"] == 1
+    assert metrics["guided"]["steps_done"] == 4
+    assert (tmp_path / "out" / "report.png").exists()
+
+
+def test_ctrl_c_keeps_what_was_done(tmp_path, environment, fast):
+    """Interrupted in training; the cache is warm, so it gets there at once."""
+    out = tmp_path / "results"
+    process = subprocess.Popen(
+        [*COMMAND, str(out), "--steps", "100000"],
+        env={**environment, "FORCE_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    seen = ""
+    deadline = time.monotonic() + TIMEOUT
+    try:
+        while "align" not in seen and time.monotonic() < deadline:
+            seen += process.stdout.read(200)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=TIMEOUT)
+    finally:
+        process.kill()
+    assert process.returncode == 130, seen + rest
+    assert "Interrupted" in rest
+    assert "metrics.json, space.npz, report.png" in rest
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["complete"] is False
+    assert metrics["interrupted_while"] == "training with SPACE"
+    assert metrics["guided"]["steps_done"] >= 5
+    assert "unguided" not in metrics
+    assert list(load_space(out / "space.npz")) == QUANTITIES
+    assert (out / "report.png").stat().st_size > 1000
+    assert not list(out.glob("*.part"))

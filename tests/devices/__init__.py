@@ -1,0 +1,1 @@
+"""Many devices give what one gives."""

@@ -1,0 +1,326 @@
+"""Value, gradient and sharding on eight devices; ``test_devices.py`` starts this file.
+
+Numbers are float64, so that nothing but a wrong formula can fail. Differentiating from
+outside of a ``shard_map`` with ``check_vma=False`` is left out: JAX doesn't know there
+that the result is replicated, and no factor that is right inside is right outside.
+"""
+
+import contextlib
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from ..contract.closeness import assert_close
+from ..contract.registry import (
+    COUNT,
+    DIFFERENTIABLE,
+    DISTINCT,
+    REDUCING,
+    B,
+    direction,
+    evaluate,
+    ids,
+    objective,
+)
+
+N = 8
+MULTIPLE = 1e5
+# A gradient may vanish but for rounding.
+FLOOR = 1e-3
+
+# Shards of two rows with both, one or none of them valid.
+UNEVEN = np.array([1, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1], bool)
+assert not UNEVEN.reshape(N, -1).any(1).all()
+
+BATCHED = [c for c in DISTINCT if c.batch and c.covers != "compute_Q"]
+REDUCED = [c for c in BATCHED if not c.by_row]
+LOSSES = [c for c in REDUCED if c.kind == DIFFERENTIABLE]
+# The other routes of a factorization, one for each way that it is shared.
+ROUTED = [c for c in REDUCING if c.label in ("eigen", "LowRank") and c.covers != "subspaces"]
+
+
+(FIT,) = (c for c in REDUCED if c.covers == "fit_decoders")
+
+
+def test_there_are_eight_devices():
+    assert jax.device_count() == N
+    assert jax.config.jax_enable_x64
+
+
+def specs(case, inputs, spec):
+    """Returns what shards the rows of the batch and replicates the rest."""
+    return {
+        name: jax.tree.map(lambda _: spec if name in case.batch else P(), value)
+        for name, value in inputs.items()
+    }
+
+
+def close(actual, expected):
+    assert_close(actual, expected, multiple=MULTIPLE, floor=FLOOR)
+
+
+@functools.cache
+def single(case, masked=False, rows=B):
+    """Returns inputs, outputs and gradients of one device."""
+    inputs = case.inputs(B=rows)
+    options = {"where": jnp.asarray(UNEVEN)} if masked else {}
+    out, gradient = evaluate(case)(inputs, **options)
+    return inputs, out, gradient
+
+
+@functools.cache
+def single_tangent(case, masked):
+    """Returns the tangents of one device."""
+    inputs, *_ = single(case, masked)
+    options = {"where": jnp.asarray(UNEVEN)} if masked else {}
+    t = direction(inputs)
+    return jax.jit(lambda x: jax.jvp(lambda x: case(x, **options), (x,), (t,))[1])(inputs)
+
+
+# Plain jit
+
+
+def make_mesh(kind):
+    return jax.make_mesh((N,), ("data",), axis_types=(kind,))
+
+
+def sharded(case, inputs, mesh):
+    """Shards the batch; what is replicated stays where it is, on one device."""
+    rows = NamedSharding(mesh, P("data"))
+    return {
+        name: jax.device_put(value, rows) if name in case.batch else value
+        for name, value in inputs.items()
+    }
+
+
+SETTINGS = {
+    "auto": (AxisType.Auto, False),
+    "explicit": (AxisType.Explicit, False),
+    "explicit, mesh set": (AxisType.Explicit, True),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("case", BATCHED, ids=ids)
+def test_plain_call_on_a_sharded_batch(case, setting):
+    kind, is_set = setting
+    mesh = make_mesh(kind)
+    inputs, out, gradient = single(case)
+    placed = sharded(case, inputs, mesh)
+    if is_set:
+        placed = {
+            name: value if name in case.batch else jax.device_put(value, NamedSharding(mesh, P()))
+            for name, value in placed.items()
+        }
+    with jax.set_mesh(mesh) if is_set else contextlib.nullcontext():
+        if case.kind != DIFFERENTIABLE or not is_set:
+            plain = case(placed)
+            close(plain, out)
+            check_placement(case, plain, mesh)
+        if case.kind == DIFFERENTIABLE:
+            value, slope = evaluate(case)(placed)
+            close(value, out)
+            check_placement(case, value, mesh)
+            close(slope, gradient)
+            for name in case.batch:
+                for g, x in zip(*map(jax.tree.leaves, (slope[name], placed[name])), strict=True):
+                    assert g.sharding.is_equivalent_to(x.sharding, x.ndim), name
+
+
+def check_placement(case, out, mesh):
+    for leaf in jax.tree.leaves(out):
+        if case.kind == COUNT:
+            assert isinstance(leaf, int)
+        elif case.by_row:
+            rows = NamedSharding(mesh, P("data"))
+            assert leaf.sharding.is_equivalent_to(rows, leaf.ndim)
+        else:
+            assert leaf.sharding.is_fully_replicated
+            assert len(leaf.sharding.device_set) == N
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+def test_mask_may_be_sharded_as_well(kind):
+    mesh = make_mesh(kind)
+    for case in (c for c in LOSSES if c.label == "weighted"):
+        inputs, out, gradient = single(case, masked=True)
+        where = jax.device_put(jnp.asarray(UNEVEN), NamedSharding(mesh, P("data")))
+        value, slope = evaluate(case)(sharded(case, inputs, mesh), where=where)
+        close(value, out)
+        close(slope, gradient)
+
+
+# shard_map
+
+
+def mapped(case, *, check_vma, masked, rows=B, mesh=None, axis="data", forward=False):
+    """Returns outputs, gradients and, if wanted, tangents by way of shard_map."""
+    mesh = mesh or make_mesh(AxisType.Explicit if check_vma else AxisType.Auto)
+    inputs, *_ = single(case, masked, rows)
+    t = direction(inputs)
+    where = jnp.asarray(UNEVEN) if masked else None
+
+    def body(x, t, where):
+        options = {} if where is None else {"where": where}
+
+        def run(x):
+            return case(x, axis_name=axis, **options)
+
+        if case.kind != DIFFERENTIABLE:
+            return run(x), None, None
+        gradient = jax.grad(lambda x: objective(run(x)))(x)
+        if not check_vma:
+            # With its types off, shard_map leaves this sum to the caller.
+            gradient = {
+                name: g if name in case.batch else jax.tree.map(lambda v: jax.lax.psum(v, axis), g)
+                for name, g in gradient.items()
+            }
+        out, tangent = jax.jvp(run, (x,), (t,)) if forward else (run(x), None)
+        return out, tangent, gradient
+
+    def copies(x, t, where):
+        out, tangent, gradient = body(x, t, where)
+        if check_vma:
+            return out, tangent, gradient
+        # Every device's own copy, to see that they are equal.
+        out, tangent = jax.tree.map(lambda v: v[None], (out, tangent))
+        return out, tangent, gradient
+
+    by_rows = specs(case, inputs, P(axis))
+    shared = P() if check_vma else P(axis)
+    gradients = by_rows if case.kind == DIFFERENTIABLE else None
+    run = jax.shard_map(
+        copies,
+        mesh=mesh,
+        in_specs=(by_rows, by_rows, P(axis)),
+        out_specs=(shared, shared, gradients),
+        check_vma=check_vma,
+    )
+    rows = NamedSharding(mesh, P(axis))
+    x, t = (
+        {n: jax.device_put(v, rows) if n in case.batch else v for n, v in tree.items()}
+        for tree in (inputs, t)
+    )
+    where = None if where is None else jax.device_put(where, rows)
+    out, tangent, gradient = jax.jit(run)(x, t, where)
+    if not check_vma:
+        for leaf in jax.tree.leaves((out, tangent)):
+            assert leaf.shape[0] == N
+            close(leaf, jnp.broadcast_to(leaf[:1], leaf.shape))
+        out, tangent = jax.tree.map(lambda v: v[0], (out, tangent))
+    return out, gradient, tangent
+
+
+def check_mapped(case, *, masked=False, rows=B, **options):
+    _, out, gradient = single(case, masked, rows)
+    got, slope, moved = mapped(case, masked=masked, rows=rows, **options)
+    close(got, out)
+    if case.kind == DIFFERENTIABLE:
+        close(slope, gradient)
+    if moved is not None:
+        close(moved, single_tangent(case, masked))
+
+
+@pytest.mark.parametrize("case", REDUCED + ROUTED, ids=ids)
+def test_shard_map(case):
+    check_mapped(case, check_vma=True, forward=True)
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize("case", REDUCED, ids=ids)
+def test_shard_map_with_uneven_valid_rows(case, check_vma):
+    check_mapped(case, check_vma=check_vma, masked=True, forward=not check_vma)
+
+
+@pytest.mark.parametrize("case", [c for c in REDUCED if not c.label], ids=ids)
+def test_shard_map_with_one_row_a_device(case):
+    check_mapped(case, check_vma=True, rows=N)
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize("case", [c for c in LOSSES if not c.label] + [FIT], ids=ids)
+def test_shard_map_over_two_axes(case, check_vma):
+    kinds = (AxisType.Auto, AxisType.Auto)
+    mesh = jax.make_mesh((4, 2), ("data", "more"), axis_types=kinds)
+    check_mapped(case, check_vma=check_vma, mesh=mesh, axis=("data", "more"))
+
+
+@pytest.mark.parametrize("case", LOSSES, ids=ids)
+def test_gradient_from_outside_of_shard_map(case):
+    inputs, _, gradient = single(case)
+
+    @jax.jit
+    @jax.grad
+    def outside(x):
+        run = jax.shard_map(
+            functools.partial(case, axis_name="data"),
+            mesh=make_mesh(AxisType.Auto),
+            in_specs=(specs(case, inputs, P("data")),),
+            out_specs=P(),
+        )
+        return objective(run(x))
+
+    close(outside(inputs), gradient)
+
+
+# vmap and pmap
+
+
+def split(case, inputs):
+    return {
+        name: jax.tree.map(lambda x: x.reshape(N, -1, *x.shape[1:]), value)
+        if name in case.batch
+        else value
+        for name, value in inputs.items()
+    }
+
+
+def local(case, x):
+    """Value and gradient of one device of several, shared gradients summed."""
+
+    def scalar(x):
+        out = case(x, axis_name="data")
+        return objective(out), out
+
+    gradient, out = jax.grad(scalar, has_aux=True)(x)
+    return out, {
+        name: g if name in case.batch else jax.tree.map(lambda v: jax.lax.psum(v, "data"), g)
+        for name, g in gradient.items()
+    }
+
+
+MAPS = {
+    "vmap": lambda f, axes: jax.jit(jax.vmap(f, in_axes=(axes,), axis_name="data")),
+    "pmap": lambda f, axes: jax.pmap(f, in_axes=(axes,), axis_name="data"),
+}
+
+
+@pytest.mark.parametrize("transform", MAPS.values(), ids=MAPS)
+@pytest.mark.parametrize("case", LOSSES, ids=ids)
+def test_gradient_inside_of_vmap_and_pmap(case, transform):
+    inputs, out, gradient = single(case)
+    axes = {name: 0 if name in case.batch else None for name in inputs}
+    got, slope = transform(functools.partial(local, case), axes)(split(case, inputs))
+    for leaf, wanted in zip(*map(jax.tree.leaves, (got, out)), strict=True):
+        close(leaf, jnp.broadcast_to(wanted, (N, *wanted.shape)))
+    for name, g in slope.items():
+        join = (lambda v: v.reshape(B, *v.shape[2:])) if name in case.batch else (lambda v: v[0])
+        close(jax.tree.map(join, g), gradient[name])
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize("case", REDUCED, ids=ids)
+def test_axis_that_is_not_mapped_over(case):
+    inputs = case.inputs()
+    for axis in ("data", ("data", "more")):
+        with pytest.raises(ValueError, match=r"axis_name must be an axis .* maps over here"):
+            case(inputs, axis_name=axis)
+        with pytest.raises(ValueError, match="axis_name"):
+            jax.jit(functools.partial(case, axis_name=axis))(inputs)

@@ -1,0 +1,95 @@
+"""The command line, as far as nothing is trained."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from spacelearn_jax import __version__, cli
+from spacelearn_jax.cli._app import app
+
+WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def invoke(*args):
+    return CliRunner().invoke(app, list(args), env=WIDE)
+
+
+def test_without_arguments_there_is_help():
+    result = invoke()
+    assert "Usage" in result.output
+    assert "demo" in result.output
+
+
+def test_help_of_the_demo_names_every_option():
+    result = invoke("demo", "--help")
+    assert result.exit_code == 0
+    for option in ("--steps", "--seed", "--out", "--fast", "--data"):
+        assert option in result.output
+
+
+def test_version():
+    result = invoke("--version")
+    assert (result.exit_code, result.output) == (0, f"spacelearn-jax {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "args", [("demo", "--steps", "0"), ("demo", "--seed", "-1"), ("demo", "--fsat"), ("dmeo",)]
+)
+def test_wrong_arguments(args):
+    assert invoke(*args).exit_code == 2
+
+
+def test_data_that_is_not_there(tmp_path):
+    result = invoke("demo", "--data", str(tmp_path / "none.npz"), "--out", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "there is no file" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_that_is_wrong(tmp_path):
+    np.savez(tmp_path / "mine.npz", fields=np.zeros((64, 16, 16)))
+    result = invoke("demo", "--data", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "no quantity beside 'fields'" in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_an_output_folder_that_is_a_file(tmp_path):
+    (tmp_path / "out").write_text("")
+    assert invoke("demo", "--out", str(tmp_path / "out")).exit_code == 2
+
+
+@pytest.mark.parametrize("package", ["typer", "rich"])
+def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys, package):
+    for module in [m for m in sys.modules if m.startswith("spacelearn_jax.cli._")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([])
+    assert exit_.value.code == 1
+    assert 'pip install "spacelearn-jax[demo]"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["exponax", "platformdirs"])
+def test_without_the_simulator_it_says_what_to_install(monkeypatch, tmp_path, package):
+    monkeypatch.delenv("SPACELEARN_JAX_CACHE", raising=False)
+    if package == "exponax":
+        monkeypatch.setenv("SPACELEARN_JAX_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, package, None)
+    result = invoke("demo", "--fast", "--out", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert 'pip install "spacelearn-jax[demo]"' in " ".join(result.output.split())
+
+
+def test_as_a_module():
+    result = subprocess.run(
+        [sys.executable, "-m", "spacelearn_jax", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (result.returncode, result.stdout) == (0, f"spacelearn-jax {__version__}\n")

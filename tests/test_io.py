@@ -1,0 +1,154 @@
+"""Spaces on disk."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from spacelearn_jax import Space, solve_subspaces
+from spacelearn_jax.io import load_space, save_space
+
+
+def solved(dtype=jnp.float32):
+    Z = jax.random.normal(jax.random.key(0), (40, 12), dtype)
+    Y = {
+        "u / v.0": jax.random.normal(jax.random.key(1), (40, 2, 3), dtype),
+        "scalar": Z[:, 0] ** 2,
+        "größe": Z[:, :3],
+    }
+    return Z, solve_subspaces(Z, Y, k=3)
+
+
+def assert_same(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        assert x.dtype == y.dtype
+        np.testing.assert_array_equal(x, y)
+
+
+def test_round_trip(tmp_path):
+    Z, space = solved()
+    save_space(tmp_path / "deep" / "space.npz", space)
+    loaded = load_space(str(tmp_path / "deep" / "space.npz"))
+    assert_same(space, loaded)
+    assert loaded.target_shapes == {"u / v.0": (2, 3), "scalar": (), "größe": (3,)}
+    for q, y in space.decode(Z).items():
+        np.testing.assert_array_equal(y, loaded.decode(Z)[q])
+
+
+def test_float64(tmp_path, x64):
+    _, space = solved(jnp.float64)
+    save_space(tmp_path / "space.npz", space)
+    assert_same(space, load_space(tmp_path / "space.npz"))
+
+
+def test_float64_without_x64_becomes_float32(tmp_path):
+    with jax.enable_x64(True):
+        _, space = solved(jnp.float64)
+        save_space(tmp_path / "space.npz", space)
+    assert load_space(tmp_path / "space.npz").z_mean.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_short_floats(tmp_path, dtype):
+    _, space = solved()
+    short = jax.tree.map(lambda x: x.astype(dtype), space)
+    save_space(tmp_path / "space.npz", short)
+    assert_same(short, load_space(tmp_path / "space.npz"))
+
+
+def test_without_means(tmp_path):
+    _, space = solved()
+    bare = Space(W=space.W, A=space.A, V=space.V)
+    save_space(tmp_path / "space.npz", bare)
+    loaded = load_space(tmp_path / "space.npz")
+    assert loaded.z_mean is None
+    assert loaded.y_mean is None
+    assert_same(bare, loaded)
+
+
+def test_numpy_alone_can_read_it(tmp_path):
+    _, space = solved()
+    save_space(tmp_path / "space.npz", space)
+    with np.load(tmp_path / "space.npz", allow_pickle=False) as file:
+        names = json.loads(str(file["header"]))["names"]
+        assert names == space.keys()
+        for i, q in enumerate(names):
+            np.testing.assert_array_equal(file[f"W.{i}"], space.W[q])
+
+
+def test_overwriting_is_all_or_nothing(tmp_path, monkeypatch):
+    _, space = solved()
+    path = tmp_path / "space.npz"
+    save_space(path, space)
+    before = path.read_bytes()
+
+    def half(file, **arrays):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "savez", half)
+        with pytest.raises(KeyboardInterrupt):
+            save_space(path, space)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["space.npz"]
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="load_space: there is no file .*save_space"):
+        load_space(tmp_path / "nothing.npz")
+
+
+def header(**changes):
+    base = {
+        "format": "spacelearn-jax space",
+        "version": 1,
+        "names": [],
+        "target_shapes": [],
+        "dtypes": {},
+    }
+    return np.array(json.dumps(base | changes))
+
+
+@pytest.mark.parametrize(
+    ("write", "got"),
+    [
+        (lambda p: p.write_bytes(b""), "NumPy can't read"),
+        (lambda p: p.write_text("text"), "NumPy can't read"),
+        (lambda p: np.savez(p, a=np.zeros(3)), "without its header"),
+        (lambda p: np.savez(p, header=np.array("not json")), "without its header"),
+        (lambda p: np.savez(p, header=header(format="other")), "without its header"),
+        (lambda p: np.savez(p, header=header(version=99)), "version 99"),
+        (
+            lambda p: np.savez(p, header=header(names=["a"], target_shapes=[[1]])),
+            r"without 'W\.0'",
+        ),
+    ],
+)
+def test_foreign_files(tmp_path, write, got):
+    path = tmp_path / "space.npz"
+    write(path)
+    with pytest.raises(ValueError, match=rf"load_space: the file .* must be a saved space.*{got}"):
+        load_space(path)
+
+
+def test_a_damaged_file(tmp_path):
+    _, space = solved()
+    path = tmp_path / "space.npz"
+    save_space(path, space)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="must be a saved space"):
+        load_space(path)
+
+
+def test_swapped_arguments(tmp_path):
+    _, space = solved()
+    with pytest.raises(TypeError, match=r"save_space: space must be a Space, got a PosixPath"):
+        save_space(space, tmp_path / "space.npz")
+    with pytest.raises(TypeError, match=r"load_space: path must be a str or a path, got a Space"):
+        load_space(space)

@@ -260,8 +260,14 @@ def test_difference_18_isotropy_of_an_even_rest():
 
 def test_difference_19_decoder_with_a_dead_coordinate():
     W, Z, Y = inputs.dead_coordinate()
-    A = optim.fit_decoders(tensors(W), tensors(Z), tensors(Y))["a"]
-    # LAPACK's gelsy is called without its pivoting, and stops at the first zero column.
+    # torch hands LAPACK's gelsy an uninitialized array of pivots: with zeros in it the columns
+    # are pivoted, with anything else they stay where they are, and the first zero column ends
+    # the factorization. Deterministic mode fills uninitialized memory, with no zeros.
+    torch.use_deterministic_algorithms(True)
+    try:
+        A = optim.fit_decoders(tensors(W), tensors(Z), tensors(Y))["a"]
+    finally:
+        torch.use_deterministic_algorithms(False)
     assert not A.any()
     # Put last, the same coordinate does no harm.
     last = {"a": W["a"][::-1].copy()}

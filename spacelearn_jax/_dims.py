@@ -1,6 +1,7 @@
 """Bins and subspace dimensions of all quantities in one call."""
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import jax
 from jax import lax
@@ -24,10 +25,10 @@ def solve_dims(
     pool_per_quantity: bool = False,
     k_per_quantity: bool = False,
     spatial_ndim: int | str = 2,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
-) -> dict[str, tuple[int, int]] | dict[str, tuple[jax.Array, jax.Array]]:
+) -> dict[str, tuple[int, int]]:
     """Sizes pooling and subspaces: bins by ``optimal_bins``, then k of the pooled fields.
 
     Under tracing, where the number of bins is no Python int, every candidate grid is
@@ -47,7 +48,8 @@ def solve_dims(
         pool_per_quantity: Whether each quantity has its own bins, or all the largest.
         k_per_quantity: Whether each quantity has its own k, or all the largest.
         spatial_ndim: See ``optimal_bins``.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool, or ``{q: (B,)}`` where samples lack quantities; the
+            others are left out.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"``, or a ``linalg.LowRank`` of a rank that
             reaches the thresholds.
@@ -119,5 +121,6 @@ def solve_dims(
     if not own_k:
         ks = dict.fromkeys(ks, _modes.largest(ks))
     if any(isinstance(k, jax.core.Tracer) for k in ks.values()):
-        return {q: (bins[q], ks[q]) for q in y}
+        traced: Any = {q: (bins[q], ks[q]) for q in y}
+        return traced
     return {q: (int(bins[q]), int(ks[q])) for q in y}

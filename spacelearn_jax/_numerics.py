@@ -4,11 +4,15 @@ Every guard compares so that NaN falls through to the non-linear operation: bad
 input shows as NaN in the result instead of a quiet zero.
 """
 
+import functools
 from collections.abc import Hashable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+_Tree = TypeVar("_Tree")
 
 #: Precision of products that feed a factorization or a fit.
 EXACT = lax.Precision.HIGHEST
@@ -47,6 +51,21 @@ def count(
     if where is None:
         return jnp.asarray(x.shape[0] * axis_size(axis_name), dtype)
     return jnp.maximum(total(jnp.sum(where, dtype=dtype), axis_name), 1)
+
+
+Where = jax.Array | dict[str, jax.Array] | None
+
+
+def rows_of(where: Where, q: str) -> jax.Array | None:
+    """Returns the mask of the rows that have a quantity."""
+    return where[q] if isinstance(where, dict) else where
+
+
+def any_rows(where: Where) -> jax.Array | None:
+    """Returns the mask of the rows that have some quantity, and so a valid latent."""
+    if not isinstance(where, dict):
+        return where
+    return functools.reduce(jnp.logical_or, where.values())
 
 
 def keep(x: jax.Array, where: jax.Array | None) -> jax.Array:
@@ -107,11 +126,11 @@ def column_std(
     return x, safe_sqrt(variance)
 
 
-def replicated(x: jax.Array, axis_name: Hashable | None) -> jax.Array:
-    """Makes the gradient of a replicated result the one of a single device.
+def replicated(x: _Tree, axis_name: Hashable | None) -> _Tree:
+    """Makes the gradients of replicated results, a pytree, those of a single device.
 
     Differentiating inside ``shard_map(check_vma=False)``, ``vmap`` or ``pmap``
-    means differentiating the *sum* of the copies of ``x`` on all devices, because
+    means differentiating the *sum* of the copies on all devices, because
     ``psum`` transposes to ``psum`` there: gradients come out larger by the number
     of devices. With the replication types of ``check_vma=True`` they don't. The
     factor is measured by differentiating a bare ``psum`` in the same context, so
@@ -120,9 +139,12 @@ def replicated(x: jax.Array, axis_name: Hashable | None) -> jax.Array:
     """
     if axis_name is None:
         return x
-    one = lax.axis_index(axis_name).astype(x.dtype)
+    one = lax.axis_index(axis_name).astype(jnp.float32)
     factor = jax.grad(lambda v: lax.psum(v, axis_name))(one)
     factor = lax.psum(factor, axis_name) / axis_size(axis_name)
     return jax.custom_derivatives.linear_call(
-        lambda _, value: value, lambda scale, cotangent: cotangent / scale, factor, x
+        lambda _, value: value,
+        lambda scale, cotangent: jax.tree.map(lambda c: c / scale.astype(c.dtype), cotangent),
+        factor,
+        x,
     )

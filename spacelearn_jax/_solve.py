@@ -9,15 +9,16 @@ from jax.typing import ArrayLike
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax._subspaces import (
+    centred,
     check_batch,
     cross_factors,
-    detached,
+    intercept,
     leading_basis,
     leading_pair,
     limits,
 )
 from spacelearn_jax.linalg._solvers import Solver, check_solver
-from spacelearn_jax.optim._decoders import fitted
+from spacelearn_jax.optim._decoders import decoder
 from spacelearn_jax.space import Space
 
 
@@ -25,29 +26,25 @@ from spacelearn_jax.space import Space
 def _solve_subspaces(
     Z: jax.Array,
     Y: dict[str, jax.Array],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     k: tuple[int, ...],
     solver: Solver,
     axis_name: Hashable | None,
 ) -> Space:
-    Zc, Yc, z_mean = detached(Z, Y, where, axis_name)
-    W, V = {}, {}
-    for (q, yc), k_q in zip(Yc.items(), k, strict=True):
-        factors = cross_factors(Zc, yc, solver=solver, axis_name=axis_name)
+    batches = centred(Z, Y, where, axis_name)
+    dtype = next(iter(batches.values())).Z.dtype
+    rows = _numerics.any_rows(where)
+    z_mean = _numerics.row_mean(lax.stop_gradient(Z).astype(dtype), rows, axis_name)[1]
+    W, A, V, y_mean = {}, {}, {}, {}
+    for (q, batch), k_q in zip(batches.items(), k, strict=True):
+        factors = cross_factors(batch, solver=solver, axis_name=axis_name)
         W[q] = leading_basis(factors, k_q)
         V[q] = leading_pair(factors)[1]
-    n = _numerics.count(Z, where, axis_name, Zc.dtype)
-    A = fitted(W, Zc, Yc, n, solver=solver, axis_name=axis_name)
-    flat = {q: _numerics.flatten(lax.stop_gradient(y), Zc.dtype) for q, y in Y.items()}
-    return Space(
-        W=W,
-        A={q: a[:, 0] if Y[q].ndim == 1 else a for q, a in A.items()},
-        V=V,
-        z_mean=z_mean,
-        y_mean={q: _numerics.row_mean(y, where, axis_name)[1] for q, y in flat.items()},
-        target_shapes={q: y.shape[1:] for q, y in Y.items()},
-    )
+        a = decoder(W[q], batch, solver=solver, axis_name=axis_name)
+        A[q] = a[:, 0] if Y[q].ndim == 1 else a
+        y_mean[q] = intercept(z_mean - batch.z_mean, W[q], a, batch.y_mean)
+    return Space(W, A, V, z_mean, y_mean, {q: y.shape[1:] for q, y in Y.items()})
 
 
 def solve_subspaces(
@@ -55,7 +52,7 @@ def solve_subspaces(
     Y: Mapping[str, ArrayLike],
     *,
     k: int | Mapping[str, int] = 32,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
 ) -> Space:
@@ -69,7 +66,9 @@ def solve_subspaces(
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
         k: Dimensions of the subspaces: one for all, capped at min(D, p) of each
             quantity, or ``{q: k_q}``.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
+            lack quantities: each is solved on the rows that have it, and ``y_mean`` is
+            what decodes at the mean latent of all of them.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
             least k.

@@ -1,6 +1,7 @@
 """Subspaces from the singular vectors of the latent/target cross-covariance."""
 
 from collections.abc import Hashable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +17,50 @@ from spacelearn_jax.linalg._solvers import Solver, check_solver
 _EPS = 1e-8
 
 
-def cross_factors(
-    Zc: jax.Array,
-    yc: jax.Array,
-    *,
-    solver: Solver,
+class Centred(NamedTuple):
+    """Detached latents and flat targets of one quantity, centred on the rows that have it."""
+
+    Z: jax.Array  # (B, D)
+    y: jax.Array  # (B, p)
+    z_mean: jax.Array  # (D,)
+    y_mean: jax.Array  # (p,)
+    n: jax.Array  # (), the number of those rows
+
+
+def centred(
+    Z: jax.Array,
+    Y: Mapping[str, jax.Array],
+    where: _numerics.Where,
     axis_name: Hashable | None,
+    *others: jax.Array,
+) -> dict[str, Centred]:
+    """Centres every quantity in the dtype common to all arguments."""
+    float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
+    dtype = _numerics.compute_dtype(Z, *float_targets, *others)
+    Z = lax.stop_gradient(Z).astype(dtype)
+
+    def latents(rows: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
+        x, mean = _numerics.row_mean(Z, rows, axis_name)
+        n = _numerics.count(Z, rows, axis_name, dtype)
+        return _numerics.keep(x - mean[None], rows), mean, n
+
+    # Without missing quantities all share one centring.
+    shared = None if isinstance(where, dict) else latents(where)
+    out = {}
+    for q, y in Y.items():
+        rows = _numerics.rows_of(where, q)
+        Zc, z_mean, n = shared or latents(rows)
+        flat = _numerics.flatten(lax.stop_gradient(y), dtype)
+        flat, y_mean = _numerics.row_mean(flat, rows, axis_name)
+        out[q] = Centred(Zc, _numerics.keep(flat - y_mean[None], rows), z_mean, y_mean, n)
+    return out
+
+
+def cross_factors(
+    batch: Centred, *, solver: Solver, axis_name: Hashable | None
 ) -> _factors.Factors:
     """Factors the cross-covariance Zc^T yc (D, p), up to its scale 1/B."""
-    return _factors.factors(_numerics.gram(Zc, yc, axis_name), solver)
+    return _factors.factors(_numerics.gram(batch.Z, batch.y, axis_name), solver)
 
 
 def leading_pair(factors: _factors.Factors) -> tuple[jax.Array, jax.Array]:
@@ -44,37 +80,28 @@ def leading_basis(factors: _factors.Factors, k: int) -> jax.Array:
     return jnp.linalg.qr(factors[0][:, :k])[0].T
 
 
-def detached(
-    Z: jax.Array,
-    Y: Mapping[str, jax.Array],
-    where: jax.Array | None,
-    axis_name: Hashable | None,
-) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
-    """Centres latents and flat targets in their common dtype, without gradient.
+def intercept(offset: jax.Array, w: jax.Array, a: jax.Array, y_mean: jax.Array) -> jax.Array:
+    """Returns what decodes at ``offset`` from the mean latent that ``y_mean`` belongs to.
 
-    Returns Zc (B, D), {q: yc (B, p)} and the mean latent (D,).
+    A space has one mean latent; where quantities have rows, and so means, of their own,
+    their decoders' intercepts take up the difference.
     """
-    float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
-    dtype = _numerics.compute_dtype(Z, *float_targets)
-    x, z_mean = _numerics.row_mean(lax.stop_gradient(Z).astype(dtype), where, axis_name)
-    Zc = _numerics.keep(x - z_mean[None], where)
-    flat = {q: _numerics.flatten(lax.stop_gradient(y), dtype) for q, y in Y.items()}
-    return Zc, {q: _numerics.center(y, where, axis_name) for q, y in flat.items()}, z_mean
+    S = jnp.matmul(w, offset, precision=_numerics.EXACT)
+    return y_mean + jnp.matmul(S, a, precision=_numerics.EXACT)
 
 
 @compiled(static=("solver", "axis_name"))
 def _principal_directions(
     Z: jax.Array,
     Y: dict[str, jax.Array],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     solver: Solver,
     axis_name: Hashable | None,
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
-    Zc, Yc, _ = detached(Z, Y, where, axis_name)
     return {
-        q: leading_pair(cross_factors(Zc, yc, solver=solver, axis_name=axis_name))
-        for q, yc in Yc.items()
+        q: leading_pair(cross_factors(batch, solver=solver, axis_name=axis_name))
+        for q, batch in centred(Z, Y, where, axis_name).items()
     }
 
 
@@ -82,16 +109,16 @@ def _principal_directions(
 def _subspaces(
     Z: jax.Array,
     Y: dict[str, jax.Array],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     k: tuple[int, ...],
     solver: Solver,
     axis_name: Hashable | None,
 ) -> dict[str, jax.Array]:
-    Zc, Yc, _ = detached(Z, Y, where, axis_name)
+    batches = centred(Z, Y, where, axis_name)
     return {
-        q: leading_basis(cross_factors(Zc, yc, solver=solver, axis_name=axis_name), k_q)
-        for (q, yc), k_q in zip(Yc.items(), k, strict=True)
+        q: leading_basis(cross_factors(batch, solver=solver, axis_name=axis_name), k_q)
+        for (q, batch), k_q in zip(batches.items(), k, strict=True)
     }
 
 
@@ -99,14 +126,14 @@ def check_batch(
     function: str,
     Z: ArrayLike,
     Y: Mapping[str, ArrayLike],
-    where: ArrayLike | None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None,
     axis_name: Hashable | None,
-) -> tuple[jax.Array, dict[str, jax.Array], jax.Array | None]:
+) -> tuple[jax.Array, dict[str, jax.Array], _numerics.Where]:
     """Checks latents, targets and mask of a batch that something is solved from."""
     _checks.axis(function, axis_name)
     z = _checks.latents(function, Z, min_rows=2, axis_name=axis_name)
     y = _checks.targets(function, Y, B=z.shape[0])
-    return z, y, _checks.mask(function, where, z.shape[0])
+    return z, y, _checks.masks(function, where, z.shape[0], y)
 
 
 def limits(Z: jax.Array, Y: Mapping[str, jax.Array]) -> dict[str, int]:
@@ -118,7 +145,7 @@ def principal_directions(
     Z: ArrayLike,
     Y: Mapping[str, ArrayLike],
     *,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
@@ -131,7 +158,8 @@ def principal_directions(
     Args:
         Z: Latents (B, D).
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
+            lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank``.
 
@@ -160,7 +188,7 @@ def subspaces(
     Y: Mapping[str, ArrayLike],
     k: int | Mapping[str, int],
     *,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
 ) -> dict[str, jax.Array]:
@@ -175,7 +203,8 @@ def subspaces(
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
         k: Dimensions of the subspaces: one for all, capped at min(D, p) of each
             quantity, or ``{q: k_q}``.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
+            lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
             least k.

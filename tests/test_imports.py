@@ -21,7 +21,7 @@ LAYERS = (
     ("linalg",),
     ("data", "_subspaces"),
     ("space",),
-    ("loss", "optim"),
+    ("loss", "optim", "_moments"),
     ("_solve", "_dims"),
     ("training", "metrics", "moments", "intervene", "io"),
     ("plot", "flax_linen", "flax_nnx"),
@@ -33,6 +33,7 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 #: Parts that may need more than the runtime dependencies.
 APPLICATIONS = ("cli", "demo", "plot", "__main__", "flax_linen", "flax_nnx")
+FLAX = ("demo", "flax_linen", "flax_nnx")
 REQUIRED = {"jax", "jaxlib", "numpy", "optax", "ml_dtypes", NAME}
 OPTIONAL = ("matplotlib", "typer", "rich", "exponax", "torch", "flax", "platformdirs", "scipy")
 
@@ -111,6 +112,12 @@ def test_library_needs_only_what_is_required(path):
     for name in imports(path, nested=False):
         top = name.split(".")[0]
         assert top in REQUIRED or top in sys.stdlib_module_names, f"{path.name} imports {top}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids)
+def test_flax_is_used_where_it_is_named(path):
+    used = any(name.split(".")[0] == "flax" for name in imports(path, nested=True))
+    assert not used or module_of(path)[0] in FLAX
 
 
 def test_importing_the_package_loads_nothing_optional():

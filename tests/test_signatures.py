@@ -1,5 +1,6 @@
 """Names, order and defaults of every public parameter, so that scripts keep working."""
 
+import collections.abc
 import inspect
 import typing
 
@@ -7,9 +8,11 @@ import pytest
 from jax.typing import ArrayLike
 
 import spacelearn_jax as sl
-from spacelearn_jax import data, linalg, loss, optim
+from spacelearn_jax import data, flax_linen, flax_nnx, linalg, loss, optim, training
 
 BATCH = "where=None, axis_name=None"
+REDUCED = "weights=None, reduction='mean'"
+TRACKED = "every=100, decay=0.99, align=True, solver='auto'"
 
 # The added keywords stand after those of the original.
 SIGNATURES = {
@@ -27,11 +30,11 @@ SIGNATURES = {
     sl.Space.items: "self",
     sl.Space.keys: "self",
     sl.Space.values: "self",
-    loss.alignment_loss: f"Z, W, A, Y, *, {BATCH}",
-    loss.disentanglement_loss: f"Z, W, *, {BATCH}, pair_norm='first'",
+    loss.alignment_loss: f"Z, W, A, Y, *, {BATCH}, {REDUCED}",
+    loss.disentanglement_loss: f"Z, W, *, {BATCH}, pair_norm='first', {REDUCED}",
     loss.disentanglement_loss_original: f"Z, W, *, {BATCH}",
     loss.isotropy_loss: f"Z, W, n_dir=32, *, {BATCH}, solver='auto'",
-    loss.stability_loss: "W, W_prev, *, metric='basis'",
+    loss.stability_loss: f"W, W_prev, *, metric='basis', {REDUCED}",
     optim.optimal_bins: "Y, max_bins=16, variance_threshold=0.95, *, default_threshold=None, "
     f"per_quantity=False, spatial_ndim=2, {BATCH}, solver='auto'",
     optim.minimal_latent_dim: "k, *, Q=None, free_frac=0.3, num_heads=None",
@@ -49,6 +52,25 @@ SIGNATURES = {
     linalg.right: "A, *, solver='auto'",
     linalg.singular_values: "A, *, solver='auto'",
     linalg.principal_angles: "W_a, W_b",
+    loss.combine: "terms, weights=None",
+    loss.Objective: "functions, weights",
+    loss.Objective.terms: "self, *, step=0, **inputs",
+    loss.balance: "objective, balancer",
+    loss.Balanced: "objective, balancer",
+    loss.Balanced.init: "self",
+    loss.Balancer: "init, update, needs_norms=False",
+    loss.gradient_norm_balance: "decay=0.9",
+    loss.gradient_norms: "function, params",
+    loss.gradnorm: "alpha=1.5, optimizer=None",
+    loss.relobralo: "alpha=0.999, rho=0.999, temperature=1.0, seed=0",
+    loss.uncertainty: "",
+    training.track_subspaces: f"k, *, {TRACKED}",
+    training.SubspaceTracker: "init, update",
+    training.TrackerState: "space, W_prev, step, refreshes, drift, since, moments",
+    training.WhenDrifted: "threshold",
+    training.as_latents: "features, batch_axes=0",
+    flax_nnx.SubspaceTracker.__init__: f"self, num_features, targets, *, k, {TRACKED}, "
+    "use_running_average=False, missing=False, dtype=<class 'jax.numpy.float32'>, rngs=None",
     linalg.LowRank: "rank, oversample=10, n_iter=2, seed=0",
 }
 
@@ -93,8 +115,32 @@ POSITIONAL = {
     "threshold": (optim.k_per_q,),
     "func": (data.ensure_dim, data.to_device),
     "names": (sl.Space.decode,),
+    "terms": (loss.combine,),
+    "objective": (loss.balance,),
+    "balancer": (loss.balance,),
+    "decay": (loss.gradient_norm_balance,),
+    "function": (loss.gradient_norms,),
+    "params": (loss.gradient_norms,),
+    "alpha": (loss.gradnorm, loss.relobralo),
+    "optimizer": (loss.gradnorm,),
+    "rho": (loss.relobralo,),
+    "temperature": (loss.relobralo,),
+    "seed": (loss.relobralo,),
+    "batch_axes": (training.as_latents,),
+    "num_features": (flax_nnx.SubspaceTracker.__init__,),
+    "targets": (flax_nnx.SubspaceTracker.__init__,),
 }
-CONTAINERS = (sl.Space, linalg.LowRank)
+POSITIONAL["k"] += (training.track_subspaces,)
+CONTAINERS = (
+    sl.Space,
+    linalg.LowRank,
+    loss.Objective,
+    loss.Balanced,
+    loss.Balancer,
+    training.SubspaceTracker,
+    training.TrackerState,
+    training.WhenDrifted,
+)
 
 
 def name(function):
@@ -103,6 +149,8 @@ def name(function):
 
 def is_array(annotation):
     """Tells whether an annotation allows an array, or a mapping to arrays."""
+    if typing.get_origin(annotation) is collections.abc.Callable:
+        return False
     kinds = set(typing.get_args(annotation))
     return set(typing.get_args(ArrayLike)) <= kinds or any(map(is_array, kinds))
 
@@ -149,7 +197,9 @@ def test_every_name_of_the_original_is_where_it_was():
         assert set(names.split()) <= set(module.__all__)
 
 
-@pytest.mark.parametrize("module", [sl, loss, optim, data, linalg], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [sl, loss, optim, data, linalg, training], ids=lambda m: m.__name__
+)
 def test_exports_are_sorted_and_there(module):
     assert module.__all__ == sorted(module.__all__)
     for exported in module.__all__:
@@ -157,8 +207,15 @@ def test_exports_are_sorted_and_there(module):
 
 
 def test_every_exported_function_is_in_the_table():
-    for module in (sl, loss, optim, data, linalg):
+    for module in (sl, loss, optim, data, linalg, training):
         for exported in module.__all__:
             value = getattr(module, exported)
             if inspect.isfunction(value) or inspect.isclass(value):
                 assert value in SIGNATURES, exported
+
+
+def test_linen_tracker_takes_what_the_tracker_takes():
+    # Flax appends its own.
+    ours, _, flax = bare(flax_linen.SubspaceTracker).partition(", parent=")
+    assert ours == f"k, {TRACKED}, use_running_average=False"
+    assert flax.endswith("name=None")

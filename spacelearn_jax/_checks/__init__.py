@@ -16,6 +16,7 @@ from spacelearn_jax._checks._batch import bases as bases
 from spacelearn_jax._checks._batch import basis as basis
 from spacelearn_jax._checks._batch import decoders as decoders
 from spacelearn_jax._checks._batch import latents as latents
+from spacelearn_jax._checks._batch import masks as masks
 from spacelearn_jax._checks._batch import same_latents as same_latents
 from spacelearn_jax._checks._batch import targets as targets
 from spacelearn_jax._checks._batch import width as width
@@ -33,7 +34,9 @@ from spacelearn_jax._checks._mappings import per_name as per_name
 from spacelearn_jax._checks._options import axis as axis
 from spacelearn_jax._checks._options import choice as choice
 from spacelearn_jax._checks._options import flag as flag
+from spacelearn_jax._checks._options import fraction as fraction
 from spacelearn_jax._checks._options import integer as integer
 from spacelearn_jax._checks._options import number as number
+from spacelearn_jax._checks._options import positive as positive
 from spacelearn_jax._checks._options import sizes as sizes
 from spacelearn_jax._checks._options import threshold as threshold

@@ -58,7 +58,8 @@ def floating(function: str, argument: str, value: Any) -> jax.Array:
     """Converts a floating array; integers are a TypeError."""
     x = array(function, argument, value)
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        fix = f"Convert it with {argument}.astype(jnp.float32)."
+        spelt = "" if argument.startswith("the ") else argument
+        fix = f"Convert it with {spelt}.astype(jnp.float32)."
         if jnp.issubdtype(x.dtype, jnp.complexfloating):
             fix = f"Stack its parts with jnp.concatenate([{argument}.real, {argument}.imag], -1)."
         elif jnp.issubdtype(x.dtype, jax.dtypes.extended):
@@ -118,16 +119,16 @@ def rows(function: str, argument: str, x: jax.Array, needed: int) -> None:
         )
 
 
-def mask(function: str, where: Any, B: int) -> jax.Array | None:
+def mask(function: str, where: Any, B: int, *, argument: str = "where") -> jax.Array | None:
     """Converts the mask of valid rows, (B,) bool."""
     if where is None:
         return None
-    x = array(function, "where", where)
+    x = array(function, argument, where)
     if x.dtype != jnp.bool_:
         raise failure(
             TypeError,
             function,
-            "where",
+            argument,
             "of dtype bool",
             str(x.dtype),
             "Compare first, for example where=weights > 0.",
@@ -136,7 +137,7 @@ def mask(function: str, where: Any, B: int) -> jax.Array | None:
         raise failure(
             ValueError,
             function,
-            "where",
+            argument,
             f"of shape (B,) = ({B},)",
             f"shape {x.shape}",
             "It marks whole samples, True for the valid ones.",
@@ -157,7 +158,7 @@ def scalar(function: str, argument: str, value: Any) -> jax.Array:
             raise failure(
                 ValueError, function, argument, "finite", described(value), "Pass a smaller number."
             ) from None
-    if value is None or isinstance(value, str | list | tuple):
+    if value is None or isinstance(value, str | list | tuple | type):
         raise failure(TypeError, function, argument, expected, described(value), "Pass a number.")
     x = array(function, argument, value)
     if not any(jnp.issubdtype(x.dtype, kind) for kind in (jnp.floating, jnp.integer)):

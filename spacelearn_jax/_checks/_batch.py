@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from spacelearn_jax._checks._arrays import floating, real, rows
+from spacelearn_jax._checks._arrays import floating, mask, real, rows
 from spacelearn_jax._checks._errors import entry, failure
 from spacelearn_jax._checks._mappings import has_names, mapping
 
@@ -166,4 +166,30 @@ def decoders(
                 fix,
             )
         out[name] = x.reshape(k, p)
+    return out
+
+
+def masks(
+    function: str, where: Any, B: int, names: Iterable[str]
+) -> jax.Array | dict[str, jax.Array] | None:
+    """Converts one mask of valid rows (B,), or one a quantity."""
+    if not isinstance(where, Mapping):
+        return mask(function, where, B)
+    given = mapping(function, "where", where, may_be_empty=True)
+    names = list(names)
+    has_names(function, "where", given, names)
+    out = {}
+    for name in names:
+        what = entry("where", name)
+        x = mask(function, given[name], B, argument=what)
+        if x is None:
+            raise failure(
+                TypeError,
+                function,
+                what,
+                "a (B,) bool array",
+                "None",
+                "Mark every sample that has the quantity, np.ones(B, bool) for all.",
+            )
+        out[name] = x
     return out

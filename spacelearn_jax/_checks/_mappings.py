@@ -42,7 +42,7 @@ def mapping(
             ValueError,
             function,
             argument,
-            "a mapping with at least one quantity",
+            f"a mapping with at least one {'quantity' if 'quantity' in of else 'name'}",
             "an empty one",
             "Pass {'name': ...}.",
         )

@@ -181,3 +181,20 @@ def sizes(function: str, k: Any, limits: Mapping[str, int]) -> tuple[int, ...]:
             )
         out.append(size)
     return tuple(out)
+
+
+def fraction(function: str, argument: str, value: Any) -> float:
+    """Requires a number in [0, 1]."""
+    x = number(function, argument, value)
+    if not 0.0 <= x <= 1.0:
+        raise failure(ValueError, function, argument, "in [0, 1]", repr(value), "It is a fraction.")
+    return x
+
+
+def positive(function: str, argument: str, value: Any, *, or_zero: bool = False) -> float:
+    """Requires a finite number above 0, or at least 0."""
+    x = number(function, argument, value)
+    if not (0.0 < x < float("inf") or (or_zero and x == 0.0)):
+        expected = "a finite number >= 0" if or_zero else "a finite number > 0"
+        raise failure(ValueError, function, argument, expected, repr(value), "Raise it.")
+    return x

@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spacelearn_jax import _checks
@@ -151,37 +151,46 @@ def compute_Q(  # noqa: N802 - the name of the port's original
     return joined("compute_Q", arg_functions, kwarg_functions)
 
 
-def joined(
-    caller: str, arg_functions: tuple[Callable, ...], kwarg_functions: dict[str, Callable]
-) -> Callable[..., dict[str, Any]]:
-    """Builds the function behind ``compute_Q`` with errors in the caller's name."""
-    registry = register(caller, arg_functions, kwarg_functions)
-    inputs = {name: _Inputs(caller, name, function) for name, function in registry.items()}
-    _check_annotations(caller, inputs)
-    known = {parameter for each in inputs.values() for parameter in each.takes}
-    takes_all = any(each.takes_all for each in inputs.values())
+class Joined:
+    """Functions that are called together, each with the inputs it names."""
 
-    def call(*unnamed: Any, **given: Any) -> dict[str, Any]:
+    def __init__(self, caller: str, functions: Mapping[str, Callable]) -> None:
+        self.caller = caller
+        self.functions = dict(functions)
+        self.inputs = {name: _Inputs(caller, name, f) for name, f in functions.items()}
+        self.takes_all = any(each.takes_all for each in self.inputs.values())
+
+    def takes(self) -> list[str]:
+        """Returns the inputs that at least one function names, sorted."""
+        return sorted({name for each in self.inputs.values() for name in each.takes})
+
+    def needs(self) -> list[str]:
+        """Returns the inputs that at least one function can't do without, sorted."""
+        return sorted({name for each in self.inputs.values() for name in each.needs})
+
+    def __call__(self, *unnamed: Any, **given: Any) -> dict[str, Any]:
         if unnamed:
-            example = min(known, default="field")
+            example = next(iter(self.takes()), "field")
             raise _checks.failure(
                 TypeError,
-                caller,
+                self.caller,
                 "the inputs",
                 "named",
                 f"{len(unnamed)} without a name",
                 f"Pass them by keyword, as in {example}=value.",
             )
-        if not takes_all:
-            _checks.known_names(caller, "the inputs", given, known, "parameters of the functions")
+        if not self.takes_all:
+            _checks.known_names(
+                self.caller, "the inputs", given, self.takes(), "parameters of the functions"
+            )
         results = {}
-        for name, function in registry.items():
-            each = inputs[name]
+        for name, function in self.functions.items():
+            each = self.inputs[name]
             for needed in each.needs:
                 if needed not in given:
                     raise _checks.failure(
                         ValueError,
-                        caller,
+                        self.caller,
                         "the inputs",
                         f"a set that holds {needed!r}, which {name!r} needs",
                         _checks.held(given),
@@ -191,4 +200,12 @@ def joined(
             results[name] = function(**chosen)
         return results
 
-    return call
+
+def joined(
+    caller: str, arg_functions: tuple[Callable, ...], kwarg_functions: dict[str, Callable]
+) -> Callable[..., dict[str, Any]]:
+    """Builds the function behind ``compute_Q`` with errors in the caller's name."""
+    both = Joined(caller, register(caller, arg_functions, kwarg_functions))
+    _check_annotations(caller, both.inputs)
+
+    return both

@@ -1,6 +1,7 @@
 """Alignment: can each quantity be decoded from its own subspace?"""
 
 from collections.abc import Hashable, Mapping
+from typing import Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -9,33 +10,79 @@ from jax.typing import ArrayLike
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax.loss import _batch
+from spacelearn_jax.loss._reduce import check_reduction, check_weights, reduce
 
 
-def alignment(
+def alignment_by_quantity(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
     A: Mapping[str, jax.Array],
     Y: Mapping[str, jax.Array],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     axis_name: Hashable | None,
-) -> jax.Array:
-    """Computes the loss from checked arguments."""
+) -> dict[str, jax.Array]:
+    """Computes the loss of every quantity from checked arguments."""
+    if not W:
+        return {}
     float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
     dtype = _numerics.compute_dtype(Z, *W.values(), *A.values(), *float_targets)
-    if not W:
-        return jnp.zeros((), dtype)
-    n = _numerics.count(Z, where, axis_name, dtype)
-    S = _batch.project(Z, _batch.stack(W, dtype), where, axis_name)
-    loss = jnp.zeros((), dtype)
+    S = _batch.project(Z, _batch.stack(W, dtype), _numerics.any_rows(where), axis_name)
+    losses = {}
     for q, S_q in _batch.Layout.of(W).split(S).items():
-        yc = _numerics.center(_numerics.flatten(Y[q], dtype), where, axis_name)
-        error = jnp.sum(jnp.square(S_q @ A[q].astype(dtype) - yc))
-        loss += _numerics.total(error, axis_name) / (n * yc.shape[1])
-    return _numerics.replicated(loss / len(W), axis_name)
+        rows = _numerics.rows_of(where, q)
+        if isinstance(where, dict):
+            S_q = _numerics.center(S_q, rows, axis_name)
+        n = _numerics.count(Z, rows, axis_name, dtype)
+        yc = _numerics.center(_numerics.flatten(Y[q], dtype), rows, axis_name)
+        error = _numerics.total(jnp.sum(jnp.square(S_q @ A[q].astype(dtype) - yc)), axis_name)
+        losses[q] = error / (n * yc.shape[1])
+    return losses
 
 
-_alignment = compiled(static=("axis_name",))(alignment)
+@compiled(static=("reduction", "axis_name"))
+def _alignment(
+    Z: jax.Array,
+    W: dict[str, jax.Array],
+    A: dict[str, jax.Array],
+    Y: dict[str, jax.Array],
+    where: _numerics.Where,
+    weights: dict[str, jax.Array],
+    *,
+    reduction: str,
+    axis_name: Hashable | None,
+) -> jax.Array | dict[str, jax.Array]:
+    losses = alignment_by_quantity(Z, W, A, Y, where, axis_name=axis_name)
+    reduced = reduce(losses, weights, reduction, _numerics.compute_dtype(Z))
+    return _numerics.replicated(reduced, axis_name)
+
+
+@overload
+def alignment_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
+    A: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike],
+    *,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    reduction: Literal["mean", "sum"] = ...,
+) -> jax.Array: ...
+
+
+@overload
+def alignment_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
+    A: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike],
+    *,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    reduction: Literal["none"],
+) -> dict[str, jax.Array]: ...
 
 
 def alignment_loss(
@@ -44,9 +91,11 @@ def alignment_loss(
     A: Mapping[str, ArrayLike],
     Y: Mapping[str, ArrayLike],
     *,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
-) -> jax.Array:
+    weights: Mapping[str, ArrayLike] | None = None,
+    reduction: str = "mean",
+) -> jax.Array | dict[str, jax.Array]:
     """Mean squared error of every quantity decoded from its own subspace.
 
     ``mean_q mean((Zc W_q^T A_q - (Y_q - mean))^2)`` with Zc = Z - mean, the inner mean
@@ -60,11 +109,14 @@ def alignment_loss(
         A: Decoders ``{q: (k_q, p_q)}``; (k_q,) for a target of shape (B,).
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. Names that ``W``
             lacks are ignored, here and in ``A``.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
+            lack quantities: each is decoded on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
+        weights: Scalars by quantity that multiply it in the reduction; 1 by default.
+        reduction: ``"mean"`` over quantities, ``"sum"``, or ``"none"``.
 
     Returns:
-        The loss, a scalar >= 0 in squared target units.
+        The loss, a scalar >= 0 in squared target units; ``{q: loss}`` without reduction.
 
     Raises:
         TypeError: If dtypes or kinds are wrong.
@@ -77,9 +129,12 @@ def alignment_loss(
         >>> print(alignment_loss(Z, W, A, {"x": 2.0 * Z[:, :1]}))
         1.0
     """
+    function = "alignment_loss"
     z, w, mask = _batch.check_latents_and_bases(
-        "alignment_loss", Z, W, where, axis_name, min_rows=1, may_be_empty=True
+        function, Z, W, where, axis_name, min_rows=1, may_be_empty=True
     )
-    y = _checks.targets("alignment_loss", Y, B=z.shape[0], names=w)
-    a = _checks.decoders("alignment_loss", A, w, y)
-    return _alignment(z, w, a, y, mask, axis_name=axis_name)
+    y = _checks.targets(function, Y, B=z.shape[0], names=w)
+    a = _checks.decoders(function, A, w, y)
+    check_reduction(function, reduction, weights)
+    by_name = check_weights(function, weights, w, "the quantities of W")
+    return _alignment(z, w, a, y, mask, by_name, reduction=reduction, axis_name=axis_name)

@@ -57,9 +57,9 @@ def check_latents_and_bases(
     *,
     min_rows: int,
     may_be_empty: bool,
-) -> tuple[jax.Array, dict[str, jax.Array], jax.Array | None]:
+) -> tuple[jax.Array, dict[str, jax.Array], _numerics.Where]:
     """Checks what every batch loss takes."""
     _checks.axis(function, axis_name)
     z = _checks.latents(function, Z, min_rows=min_rows, axis_name=axis_name)
     w = _checks.bases(function, "W", W, D=z.shape[1], may_be_empty=may_be_empty)
-    return z, w, _checks.mask(function, where, z.shape[0])
+    return z, w, _checks.masks(function, where, z.shape[0], w)

@@ -10,10 +10,11 @@ from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.loss import _batch
-from spacelearn_jax.loss._alignment import alignment
+from spacelearn_jax.loss._alignment import alignment_by_quantity
 from spacelearn_jax.loss._disentanglement import PAIR_NORMS, disentanglement
 from spacelearn_jax.loss._isotropy import isotropy
-from spacelearn_jax.loss._stability import check_previous, stability
+from spacelearn_jax.loss._reduce import check_weights, mean
+from spacelearn_jax.loss._stability import check_previous, stability_by_quantity
 
 TERMS = ("alignment", "disentanglement", "isotropy", "stability")
 
@@ -26,7 +27,7 @@ def _combined(
     Y: dict[str, jax.Array],
     W_prev: dict[str, jax.Array],
     weights: dict[str, jax.Array],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     n_dir: int,
     solver: Solver,
@@ -34,13 +35,16 @@ def _combined(
     metric: str,
     axis_name: Hashable | None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    aligned = alignment_by_quantity(Z, W, A, Y, where, axis_name=axis_name)
     terms = {
-        "alignment": alignment(Z, W, A, Y, where, axis_name=axis_name),
+        "alignment": _numerics.replicated(mean(aligned), axis_name),
         "disentanglement": disentanglement(Z, W, where, pair_norm=pair_norm, axis_name=axis_name),
         "isotropy": isotropy(Z, W, where, n_dir=n_dir, solver=solver, axis_name=axis_name),
         # It reads no batch, and every device has all of it: its share of the gradient is
         # made such that the sum over devices is the whole.
-        "stability": _numerics.replicated(stability(W, W_prev, metric=metric), axis_name),
+        "stability": _numerics.replicated(
+            mean(stability_by_quantity(W, W_prev, metric=metric)), axis_name
+        ),
     }
     dtype = _numerics.compute_dtype(*terms.values())
     total = jnp.zeros((), dtype)
@@ -50,18 +54,6 @@ def _combined(
             term *= _numerics.replicated(weights[name].astype(dtype), axis_name)
         total += term
     return total, terms
-
-
-def _check_weights(function: str, weights: object) -> dict[str, jax.Array]:
-    if weights is None:
-        return {}
-    of = "terms to scalars"
-    given = _checks.mapping(function, "weights", weights, may_be_empty=True, of=of)
-    _checks.known_names(function, "weights", given, TERMS, "the terms of the loss")
-    return {
-        name: _checks.scalar(function, _checks.entry("weights", name), weight)
-        for name, weight in given.items()
-    }
 
 
 def combined_loss(
@@ -74,7 +66,7 @@ def combined_loss(
     n_dir: int = 32,
     weights: Mapping[str, ArrayLike] | None = None,
     return_terms: bool = False,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
     pair_norm: str = "first",
@@ -86,6 +78,15 @@ def combined_loss(
     loss of the whole batch, and the gradient with respect to its own rows that a single
     device would have. Gradients of parameters shared by all devices are then the sum
     over devices, which ``shard_map`` takes by itself unless ``check_vma=False``.
+
+    Averaging gradients over micro-batches (``optax.MultiSteps``) gives those of the large
+    batch for stability alone, which sees no batch. Alignment centres every micro-batch by
+    itself: over equal ones it averages to the large batch's loss less the variance of
+    their mean residuals, so it is additive only where those means agree. Disentanglement
+    and isotropy are not linear in the statistics of a batch. Where accumulation must be
+    exact, train on the squared error of ``space.decode(Z)`` in place of alignment: its
+    means are stored. Moments are additive: a tracker with ``decay=1`` may be updated with
+    every micro-batch.
 
     Args:
         Z: Latents (B, D).
@@ -99,7 +100,9 @@ def combined_loss(
             ``"isotropy"`` and ``"stability"``; 1 by default. They may be traced.
         return_terms: Whether to return the unweighted terms as well, as
             ``value_and_grad(has_aux=True)`` wants them.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
+            lack quantities: each is decoded on the rows that have it, and the other terms
+            see the rows that have any.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: Route of the isotropy term; see ``isotropy_loss``.
         pair_norm: See ``disentanglement_loss``.
@@ -142,7 +145,7 @@ def combined_loss(
         a,
         y,
         prev,
-        _check_weights(function, weights),
+        check_weights(function, weights, TERMS, "the terms of the loss"),
         mask,
         n_dir=n_dir,
         solver=check_solver(function, solver, needs=min(n_dir, rows, z.shape[1])),

@@ -1,6 +1,8 @@
 """Disentanglement: are the coordinates in different subspaces uncorrelated?"""
 
-from collections.abc import Callable, Hashable, Mapping
+import itertools
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +12,15 @@ from jax.typing import ArrayLike
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax.loss import _batch
+from spacelearn_jax.loss._reduce import check_reduction, check_weights
 
 _PairNorm = Callable[[np.ndarray, np.ndarray], np.ndarray]
-_PAIR_NORMS: dict[str, _PairNorm] = {"first": lambda first, _: first, "min": np.minimum}
-PAIR_NORMS = tuple(_PAIR_NORMS)
+PAIR_NORMS = ("first", "min")
+_PAIR_NORMS: dict[str, _PairNorm] = {
+    "first": lambda first, _: first,
+    "min": np.minimum,
+    "product": np.multiply,  # the legacy loss: a mean over the entries of a block
+}
 # The original's guard; columns without variance are set to zero before it matters.
 _EPS = 1e-8
 
@@ -26,7 +33,7 @@ def _pair_sums(C: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
     return jnp.matmul(rows, member, precision=_numerics.EXACT)
 
 
-def _mean_over_pairs(
+def correlations_by_pair(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
     where: jax.Array | None,
@@ -34,10 +41,8 @@ def _mean_over_pairs(
     *,
     axis_name: Hashable | None,
 ) -> jax.Array:
-    """Averages ||S_i^T S_j / B||_F^2 / norm_ij over the pairs i < j, S standardized."""
+    """Returns ||S_i^T S_j / B||_F^2 / norm_ij for every i, j (Q, Q), S standardized."""
     dtype = _numerics.compute_dtype(Z, *W.values())
-    if len(W) < 2:
-        return jnp.zeros((), dtype)
     n = _numerics.count(Z, where, axis_name, dtype)
     S = _batch.project(Z, _batch.stack(W, dtype), where, axis_name)
     # Centred twice, in the legacy form too: a mean that is off by a bit is divided by
@@ -47,49 +52,109 @@ def _mean_over_pairs(
     std = std[None]
     S = jnp.where(std == 0, 0, centred / (std + _EPS))
     C = _numerics.total(S.T @ S, axis_name) / n
-
     sizes = _batch.Layout.of(W).sizes
     norms = pair_norms(*np.meshgrid(sizes, sizes, indexing="ij"))
-    upper = np.triu(np.ones(norms.shape), 1)
-    weights = jnp.asarray(upper / norms / upper.sum(), dtype)
-    return _numerics.replicated(jnp.sum(weights * _pair_sums(C, sizes)), axis_name)
+    return _pair_sums(C, sizes) / jnp.asarray(norms, dtype)
+
+
+def reduce_pairs(
+    pairs: jax.Array, names: Sequence[str], weights: Mapping[str, jax.Array], reduction: str
+) -> jax.Array | dict[tuple[str, str], jax.Array]:
+    """Reduces the pairs i < j; a pair weighs the product of its quantities' weights."""
+    if reduction == "none":
+        order = itertools.combinations(enumerate(names), 2)
+        return {(first, second): pairs[i, j] for (i, first), (j, second) in order}
+    upper = np.triu_indices(len(names), 1)
+    values = pairs[upper]
+    if weights:
+        one = jnp.ones((), pairs.dtype)
+        w = jnp.stack([weights.get(name, one).astype(pairs.dtype) for name in names])
+        values *= w[upper[0]] * w[upper[1]]
+    total = jnp.sum(values)
+    return total / max(values.shape[0], 1) if reduction == "mean" else total
+
+
+@compiled(static=("pair_norm", "reduction", "axis_name"))
+def _disentanglement(
+    Z: jax.Array,
+    W: dict[str, jax.Array],
+    where: _numerics.Where,
+    weights: dict[str, jax.Array],
+    *,
+    pair_norm: str,
+    reduction: str,
+    axis_name: Hashable | None,
+) -> jax.Array | dict[tuple[str, str], jax.Array]:
+    if len(W) < 2:
+        return {} if reduction == "none" else jnp.zeros((), _numerics.compute_dtype(Z))
+    pairs = correlations_by_pair(
+        Z,
+        W,
+        _numerics.any_rows(where),
+        _PAIR_NORMS[pair_norm],
+        axis_name=axis_name,
+    )
+    return _numerics.replicated(reduce_pairs(pairs, tuple(W), weights, reduction), axis_name)
 
 
 def disentanglement(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     pair_norm: str,
     axis_name: Hashable | None,
 ) -> jax.Array:
-    """Computes the loss from checked arguments."""
-    return _mean_over_pairs(Z, W, where, _PAIR_NORMS[pair_norm], axis_name=axis_name)
+    """Computes the mean over pairs from checked arguments."""
+    loss = _disentanglement(
+        Z,
+        dict(W),
+        where,
+        {},
+        pair_norm=pair_norm,
+        reduction="mean",
+        axis_name=axis_name,
+    )
+    assert isinstance(loss, jax.Array)
+    return loss
 
 
-def disentanglement_legacy(
-    Z: jax.Array,
-    W: Mapping[str, jax.Array],
-    where: jax.Array | None,
+@overload
+def disentanglement_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
     *,
-    axis_name: Hashable | None,
-) -> jax.Array:
-    """Computes the legacy loss from checked arguments."""
-    return _mean_over_pairs(Z, W, where, np.multiply, axis_name=axis_name)
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    pair_norm: str = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    reduction: Literal["mean", "sum"] = ...,
+) -> jax.Array: ...
 
 
-_disentanglement = compiled(static=("pair_norm", "axis_name"))(disentanglement)
-_disentanglement_legacy = compiled(static=("axis_name",))(disentanglement_legacy)
+@overload
+def disentanglement_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
+    *,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    pair_norm: str = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    reduction: Literal["none"],
+) -> dict[tuple[str, str], jax.Array]: ...
 
 
 def disentanglement_loss(
     Z: ArrayLike,
     W: Mapping[str, ArrayLike],
     *,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     pair_norm: str = "first",
-) -> jax.Array:
+    weights: Mapping[str, ArrayLike] | None = None,
+    reduction: str = "mean",
+) -> jax.Array | dict[tuple[str, str], jax.Array]:
     """Mean squared correlation between the coordinates in different subspaces.
 
     With S = Zc W^T standardized by the ddof=1 deviation, ``C_ij = S_i^T S_j / B`` and the
@@ -100,13 +165,17 @@ def disentanglement_loss(
     Args:
         Z: Latents (B, D).
         W: Bases ``{q: (k_q, D)}`` with orthonormal rows; fewer than two give 0.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. With ``{q: (B,)}`` the rows
+            that have any quantity count: their latents are all there.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         pair_norm: ``"first"`` divides a pair by k of the quantity that sorts first, as
             the original; ``"min"`` by the smaller k, which doesn't depend on names.
+        weights: Scalars by quantity; a pair weighs the product of its two in the
+            reduction. 1 by default.
+        reduction: ``"mean"`` over pairs, ``"sum"``, or ``"none"``.
 
     Returns:
-        The loss, a dimensionless scalar >= 0.
+        The loss, a dimensionless scalar >= 0; ``{(q_i, q_j): loss}`` without reduction.
 
     Raises:
         TypeError: If dtypes or kinds are wrong.
@@ -124,7 +193,16 @@ def disentanglement_loss(
         function, Z, W, where, axis_name, min_rows=2, may_be_empty=True
     )
     _checks.choice(function, "pair_norm", pair_norm, PAIR_NORMS)
-    return _disentanglement(z, w, mask, pair_norm=pair_norm, axis_name=axis_name)
+    check_reduction(function, reduction, weights)
+    return _disentanglement(
+        z,
+        w,
+        mask,
+        check_weights(function, weights, w, "the quantities of W"),
+        pair_norm=pair_norm,
+        reduction=reduction,
+        axis_name=axis_name,
+    )
 
 
 def disentanglement_loss_original(
@@ -168,4 +246,14 @@ def disentanglement_loss_original(
         min_rows=2,
         may_be_empty=True,
     )
-    return _disentanglement_legacy(z, w, mask, axis_name=axis_name)
+    loss = _disentanglement(
+        z,
+        w,
+        mask,
+        {},
+        pair_norm="product",
+        reduction="mean",
+        axis_name=axis_name,
+    )
+    assert isinstance(loss, jax.Array)
+    return loss

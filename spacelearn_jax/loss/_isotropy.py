@@ -18,13 +18,14 @@ _EPS = 1e-8
 def isotropy(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     n_dir: int,
     solver: Solver,
     axis_name: Hashable | None,
 ) -> jax.Array:
     """Computes the loss from checked arguments."""
+    where = _numerics.any_rows(where)
     dtype = _numerics.compute_dtype(Z, *W.values())
     W_all = _batch.stack(W, dtype)
     Zc = _numerics.center(Z.astype(dtype), where, axis_name)
@@ -50,7 +51,7 @@ def isotropy_loss(
     W: Mapping[str, ArrayLike],
     n_dir: int = 32,
     *,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
 ) -> jax.Array:
@@ -66,7 +67,8 @@ def isotropy_loss(
         Z: Latents (B, D).
         W: Bases ``{q: (k_q, D)}`` with orthonormal rows.
         n_dir: Number of leading singular values.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. With ``{q: (B,)}`` the rows
+            that have any quantity count: their latents are all there.
         axis_name: Mesh axis that ``shard_map`` splits the batch over; derivatives are
             then of first order only.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at

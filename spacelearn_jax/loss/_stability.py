@@ -1,6 +1,7 @@
 """Stability: how far have the subspaces moved?"""
 
 from collections.abc import Mapping
+from typing import Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
+from spacelearn_jax.loss._reduce import check_reduction, check_weights, reduce
 
 METRICS = ("basis", "projector")
 
@@ -41,22 +43,34 @@ def projector_distance(W: jax.Array, W_prev: jax.Array) -> jax.Array:
     return total / 2
 
 
-def stability(
+def stability_by_quantity(
     W: Mapping[str, jax.Array], W_prev: Mapping[str, jax.Array], *, metric: str
-) -> jax.Array:
-    """Computes the loss from checked arguments."""
+) -> dict[str, jax.Array]:
+    """Computes the loss of every quantity from checked arguments."""
     dtype = _numerics.compute_dtype(*W.values(), *W_prev.values())
-    loss = jnp.zeros((), dtype)
-    for q in W_prev:
+    if not W_prev:
+        return {q: jnp.zeros((), dtype) for q in W}
+    losses = {}
+    for q in W:
         new, old = W[q].astype(dtype), W_prev[q].astype(dtype)
         if metric == "projector":
-            loss += projector_distance(new, old)
+            losses[q] = projector_distance(new, old)
         else:
-            loss += jnp.sum(jnp.square(new - old))
-    return loss / len(W)
+            losses[q] = jnp.sum(jnp.square(new - old))
+    return losses
 
 
-_stability = compiled(static=("metric",))(stability)
+@compiled(static=("metric", "reduction"))
+def _stability(
+    W: dict[str, jax.Array],
+    W_prev: dict[str, jax.Array],
+    weights: dict[str, jax.Array],
+    *,
+    metric: str,
+    reduction: str,
+) -> jax.Array | dict[str, jax.Array]:
+    losses = stability_by_quantity(W, W_prev, metric=metric)
+    return reduce(losses, weights, reduction, _numerics.compute_dtype(*W.values()))
 
 
 def check_previous(
@@ -83,12 +97,36 @@ def check_previous(
     return prev
 
 
+@overload
+def stability_loss(
+    W: Mapping[str, ArrayLike],
+    W_prev: Mapping[str, ArrayLike] | None,
+    *,
+    metric: str = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    reduction: Literal["mean", "sum"] = ...,
+) -> jax.Array: ...
+
+
+@overload
+def stability_loss(
+    W: Mapping[str, ArrayLike],
+    W_prev: Mapping[str, ArrayLike] | None,
+    *,
+    metric: str = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    reduction: Literal["none"],
+) -> dict[str, jax.Array]: ...
+
+
 def stability_loss(
     W: Mapping[str, ArrayLike],
     W_prev: Mapping[str, ArrayLike] | None,
     *,
     metric: str = "basis",
-) -> jax.Array:
+    weights: Mapping[str, ArrayLike] | None = None,
+    reduction: str = "mean",
+) -> jax.Array | dict[str, jax.Array]:
     """Mean squared change of the subspaces since an earlier solve.
 
     ``"basis"`` is the original's ``mean_q ||W_q - W_prev_q||_F^2``, which also reads the
@@ -104,9 +142,11 @@ def stability_loss(
         W_prev: Earlier bases, or ``None`` for a loss of 0. Names that ``W`` lacks are
             ignored.
         metric: ``"basis"`` or ``"projector"``.
+        weights: Scalars by quantity that multiply it in the reduction; 1 by default.
+        reduction: ``"mean"`` over quantities, ``"sum"``, or ``"none"``.
 
     Returns:
-        The loss, a dimensionless scalar >= 0.
+        The loss, a dimensionless scalar >= 0; ``{q: loss}`` without reduction.
 
     Raises:
         TypeError: If dtypes or kinds are wrong.
@@ -122,6 +162,9 @@ def stability_loss(
         >>> print(stability_loss(W, flipped, metric="projector"))
         0.0
     """
-    w = _checks.bases("stability_loss", "W", W)
-    prev = check_previous("stability_loss", w, W_prev, metric)
-    return _stability(w, prev, metric=metric)
+    function = "stability_loss"
+    w = _checks.bases(function, "W", W)
+    prev = check_previous(function, w, W_prev, metric)
+    check_reduction(function, reduction, weights)
+    by_name = check_weights(function, weights, w, "the quantities of W")
+    return _stability(w, prev, by_name, metric=metric, reduction=reduction)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +54,36 @@ def require_space(function: str, Y: Mapping[str, jax.Array]) -> None:
             )
 
 
+@overload
+def optimal_bins(
+    Y: Mapping[str, ArrayLike],
+    max_bins: int = ...,
+    variance_threshold: float | Mapping[str, float] = ...,
+    *,
+    default_threshold: float | None = ...,
+    per_quantity: Literal[True],
+    spatial_ndim: int | str = ...,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    solver: Solver = ...,
+) -> dict[str, int]: ...
+
+
+@overload
+def optimal_bins(
+    Y: Mapping[str, ArrayLike],
+    max_bins: int = ...,
+    variance_threshold: float | Mapping[str, float] = ...,
+    *,
+    default_threshold: float | None = ...,
+    per_quantity: Literal[False] = ...,
+    spatial_ndim: int | str = ...,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    solver: Solver = ...,
+) -> int: ...
+
+
 def optimal_bins(
     Y: Mapping[str, ArrayLike],
     max_bins: int = 16,
@@ -61,10 +92,10 @@ def optimal_bins(
     default_threshold: float | None = None,
     per_quantity: bool = False,
     spatial_ndim: int | str = 2,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
-) -> dict[str, int] | int | dict[str, jax.Array] | jax.Array:
+) -> Any:
     """Finds the coarsest pooling whose bins are as many as the modes of a field.
 
     With n_modes principal components needed for the threshold (see ``k_per_q``),
@@ -80,7 +111,8 @@ def optimal_bins(
         per_quantity: Whether to return one n a quantity, or the largest.
         spatial_ndim: Number d of pooled axes, n = ceil(n_modes^(1/d)): 1, 2, 3, or
             ``"auto"`` to read it off the rank as ``pool`` does.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool, or ``{q: (B,)}`` where samples lack quantities; the
+            others are left out.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"``, or a ``linalg.LowRank`` of a rank that
             reaches the threshold.

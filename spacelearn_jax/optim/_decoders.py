@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
-from spacelearn_jax._subspaces import detached
+from spacelearn_jax._subspaces import Centred, centred
 from spacelearn_jax.linalg import _factors
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 
@@ -29,21 +29,12 @@ def least_squares(
     return jnp.matmul(Vt.T, inverse[:, None] * onto, precision=_numerics.EXACT)
 
 
-def fitted(
-    W: Mapping[str, jax.Array],
-    Zc: jax.Array,
-    Yc: Mapping[str, jax.Array],
-    n: jax.Array,
-    *,
-    solver: Solver,
-    axis_name: Hashable | None,
-) -> dict[str, jax.Array]:
-    """Fits a decoder (k_q, p_q) to each basis, on centred data."""
-    decoders = {}
-    for q, w in W.items():
-        S = jnp.matmul(Zc, w.T, precision=_numerics.EXACT)
-        decoders[q] = least_squares(S, Yc[q], n, solver=solver, axis_name=axis_name)
-    return decoders
+def decoder(
+    w: jax.Array, batch: Centred, *, solver: Solver, axis_name: Hashable | None
+) -> jax.Array:
+    """Fits the decoder (k, p) of one basis on centred data."""
+    S = jnp.matmul(batch.Z, w.T, precision=_numerics.EXACT)
+    return least_squares(S, batch.y, batch.n, solver=solver, axis_name=axis_name)
 
 
 @compiled(static=("solver", "axis_name"))
@@ -51,24 +42,17 @@ def _fit_decoders(
     W: dict[str, jax.Array],
     Z: jax.Array,
     Y: dict[str, jax.Array],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     solver: Solver,
     axis_name: Hashable | None,
 ) -> dict[str, jax.Array]:
-    W = jax.lax.stop_gradient(W)
-    Zc, Yc, _ = detached(Z, Y, where, axis_name)
-    dtype = _numerics.compute_dtype(Zc, *W.values())
-    n = _numerics.count(Z, where, axis_name, dtype)
-    A = fitted(
-        {q: w.astype(dtype) for q, w in W.items()},
-        Zc.astype(dtype),
-        {q: yc.astype(dtype) for q, yc in Yc.items()},
-        n,
-        solver=solver,
-        axis_name=axis_name,
-    )
-    return {q: a[:, 0] if Y[q].ndim == 1 else a for q, a in A.items()}
+    A = {}
+    for q, batch in centred(Z, Y, where, axis_name, *W.values()).items():
+        w = jax.lax.stop_gradient(W[q]).astype(batch.Z.dtype)
+        a = decoder(w, batch, solver=solver, axis_name=axis_name)
+        A[q] = a[:, 0] if Y[q].ndim == 1 else a
+    return A
 
 
 def fit_decoders(
@@ -76,7 +60,7 @@ def fit_decoders(
     Z: ArrayLike,
     Y: Mapping[str, ArrayLike],
     *,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
 ) -> dict[str, jax.Array]:
@@ -91,7 +75,8 @@ def fit_decoders(
         Z: Latents (B, D).
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p; names that ``W``
             lacks are ignored.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
+            lack quantities: each is fitted on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
             least k.
@@ -116,6 +101,6 @@ def fit_decoders(
     z = _checks.latents(function, Z, min_rows=2, axis_name=axis_name)
     w = _checks.bases(function, "W", W, D=z.shape[1])
     y = _checks.targets(function, Y, B=z.shape[0], names=w)
-    mask = _checks.mask(function, where, z.shape[0])
+    mask = _checks.masks(function, where, z.shape[0], w)
     solver = check_solver(function, solver, needs=max(x.shape[0] for x in w.values()))
     return _fit_decoders(w, z, y, mask, solver=solver, axis_name=axis_name)

@@ -1,6 +1,7 @@
 """How many dimensions each subspace needs."""
 
 from collections.abc import Hashable, Mapping
+from typing import Any, Literal, overload
 
 import jax
 from jax.typing import ArrayLike
@@ -12,16 +13,42 @@ from spacelearn_jax.optim import _modes
 DEFAULT_THRESHOLD = 0.90
 
 
+@overload
+def k_per_q(
+    Y: Mapping[str, ArrayLike],
+    threshold: float | Mapping[str, float] = ...,
+    *,
+    default_threshold: float | None = ...,
+    per_quantity: Literal[True] = ...,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    solver: Solver = ...,
+) -> dict[str, int]: ...
+
+
+@overload
+def k_per_q(
+    Y: Mapping[str, ArrayLike],
+    threshold: float | Mapping[str, float] = ...,
+    *,
+    default_threshold: float | None = ...,
+    per_quantity: Literal[False],
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    solver: Solver = ...,
+) -> int: ...
+
+
 def k_per_q(
     Y: Mapping[str, ArrayLike],
     threshold: float | Mapping[str, float] = DEFAULT_THRESHOLD,
     *,
     default_threshold: float | None = None,
     per_quantity: bool = True,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
-) -> dict[str, int] | int | dict[str, jax.Array] | jax.Array:
+) -> Any:
     """Counts the principal components that carry a fraction of each target's variance.
 
     The smallest k with ``sum_{i<=k} s_i^2 >= threshold * sum_i s_i^2``, s the singular
@@ -33,7 +60,8 @@ def k_per_q(
         threshold: Fraction of variance in (0, 1], for all or ``{q: fraction}``.
         default_threshold: Fraction for names that a mapping lacks, 0.90 if not given.
         per_quantity: Whether to return one k a quantity, or the largest.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool, or ``{q: (B,)}`` where samples lack quantities; the
+            others are left out.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"``, or a ``linalg.LowRank`` of a rank that
             reaches the threshold.

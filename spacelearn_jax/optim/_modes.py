@@ -91,7 +91,7 @@ def mode_counts(
     function: str,
     Y: Mapping[str, jax.Array],
     thresholds: Mapping[str, float],
-    where: jax.Array | None,
+    where: _numerics.Where,
     *,
     solver: Solver,
     axis_name: Hashable | None,
@@ -101,7 +101,7 @@ def mode_counts(
         q: _mode_count(
             y,
             jnp.asarray(thresholds[q], _numerics.compute_dtype(y)),
-            where,
+            _numerics.rows_of(where, q),
             solver=solver,
             axis_name=axis_name,
         )
@@ -123,14 +123,14 @@ def largest(counts: Mapping[str, jax.Array]) -> jax.Array:
 def check_targets(
     function: str,
     Y: Mapping[str, ArrayLike],
-    where: ArrayLike | None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None,
     axis_name: Hashable | None,
-) -> tuple[dict[str, jax.Array], jax.Array | None]:
+) -> tuple[dict[str, jax.Array], _numerics.Where]:
     """Checks targets and mask of a batch that a size is estimated from."""
     _checks.axis(function, axis_name)
     y = _checks.targets(function, Y, min_rows=1 if axis_name is not None else 2)
     B = next(iter(y.values())).shape[0]
-    return y, _checks.mask(function, where, B)
+    return y, _checks.masks(function, where, B, y)
 
 
 def resolve_thresholds(

@@ -8,6 +8,8 @@ import numpy as np
 import spacelearn_jax as sl
 from spacelearn_jax import data, linalg, loss, optim
 
+from .calls_training import calls as training_calls
+
 B, D = 8, 5
 _RNG = np.random.default_rng(0)
 
@@ -57,6 +59,7 @@ def _pipeline(n_bins: Any, mode: Any, functions: Any, named: Any, inputs: Any) -
 
 _BATCH = {"where": None, "axis_name": None}
 _EXACT = {**_BATCH, "solver": "auto"}
+_REDUCED = {"weights": {"pressure": 0.5}, "reduction": "sum"}
 _SIZING = {"default_threshold": None, "per_quantity": True, **_EXACT}
 
 CALLS = {
@@ -96,15 +99,19 @@ CALLS = {
             "metric": "basis",
         },
     ),
-    "alignment_loss": Call(loss.alignment_loss, {"Z": Z, "W": W, "A": A, "Y": Y, **_BATCH}),
+    "alignment_loss": Call(
+        loss.alignment_loss, {"Z": Z, "W": W, "A": A, "Y": Y, **_BATCH, **_REDUCED}
+    ),
     "disentanglement_loss": Call(
-        loss.disentanglement_loss, {"Z": Z, "W": W, **_BATCH, "pair_norm": "first"}
+        loss.disentanglement_loss, {"Z": Z, "W": W, **_BATCH, "pair_norm": "first", **_REDUCED}
     ),
     "disentanglement_loss_original": Call(
         loss.disentanglement_loss_original, {"Z": Z, "W": W, **_BATCH}
     ),
     "isotropy_loss": Call(loss.isotropy_loss, {"Z": Z, "W": W, "n_dir": 2, **_EXACT}),
-    "stability_loss": Call(loss.stability_loss, {"W": W, "W_prev": W, "metric": "basis"}),
+    "stability_loss": Call(
+        loss.stability_loss, {"W": W, "W_prev": W, "metric": "basis", **_REDUCED}
+    ),
     "fit_decoders": Call(optim.fit_decoders, {"W": W, "Z": Z, "Y": Y, **_EXACT}),
     "k_per_q": Call(optim.k_per_q, {"Y": Y, "threshold": 0.9, **_SIZING}),
     "optimal_bins": Call(
@@ -144,4 +151,5 @@ CALLS = {
     "Space.decode": Call(
         lambda space, Z, names: space.decode(Z, names), {"space": space(), "Z": Z, "names": None}
     ),
+    **{name: Call(*call) for name, call in training_calls(Z, Y).items()},
 }

@@ -478,6 +478,6 @@ ROWS = [
         "combined_loss",
         dict(weights=0.5),
         TypeError,
-        ("weights must be a mapping from terms to scalars, got the float 0.5. Pass {'name': ...}."),
+        ("weights must be a mapping from names to scalars, got the float 0.5. Pass {'name': ...}."),
     ),
 ]

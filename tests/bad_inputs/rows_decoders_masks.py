@@ -169,13 +169,13 @@ ROWS = [
         ("where must be a JAX or NumPy array, got a list. Convert it with jnp.asarray(...)."),
     ),
     Bad(
-        "a mask by name",
+        "a mask of one quantity alone",
         "fit_decoders",
         dict(where={"pressure": np.ones(B, bool)}),
-        TypeError,
+        ValueError,
         (
-            "where must be a JAX or NumPy array, got a dict. Pass one array here: are the "
-            "arguments in this order?"
+            "where must be a mapping that holds 'vorticity', got only 'pressure'. Add "
+            "'vorticity' to it."
         ),
     ),
     Bad(

@@ -2,11 +2,8 @@
 
 import dataclasses
 import functools
-import importlib
 import inspect
-import pkgutil
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,10 +13,9 @@ import numpy as np
 import spacelearn_jax as sl
 from spacelearn_jax import data, linalg, loss, optim
 
-Inputs = dict[str, Any]
+from . import training_cases
 
-#: Programs of their own: they need optional packages and are tested as programs.
-APPLICATIONS = ("cli", "demo")
+Inputs = dict[str, Any]
 
 #: Public names that compute nothing on arrays, and why; their docs are checked all the same.
 HOST_ONLY = {
@@ -35,6 +31,7 @@ HOST_ONLY = {
     "save_space": "writes a file",
     "minimal_latent_dim": "exact arithmetic on Python ints, which fix shapes",
     "to_device": "places arrays, which a traced function leaves to its caller",
+    **training_cases.HOST_ONLY,
 }
 
 B, D = 16, 8
@@ -216,7 +213,7 @@ LEGACY = Case(
     batch=("Z",),
     exact=None,
 )
-ISOTROPY = Case("isotropy_loss", loss.isotropy_loss, ("Z", "W"), _opts(n_dir=4), batch=("Z",))
+ISOTROPY = Case("isotropy_loss", loss.isotropy_loss, ("Z", "W"), batch=("Z",))
 STABILITY = Case("stability_loss", loss.stability_loss, ("W", "W_prev"))
 COMBINED = Case(
     "combined_loss",
@@ -234,7 +231,7 @@ CASES = (
     DISENTANGLEMENT.but("min", options={"pair_norm": "min"}),
     LEGACY,
     ISOTROPY,
-    ISOTROPY.but("all", options={"n_dir": 32}),
+    ISOTROPY.but("leading", options={"n_dir": 4}),
     STABILITY,
     STABILITY.but("projector", options={"metric": "projector"}),
     COMBINED,
@@ -284,6 +281,7 @@ CASES = (
     Case("compute_Q", _joined, ("x",), batch=("x",), by_row=True, calls=None, exact=None),
     Case("input_to_quantity", _piped, ("x",), batch=("x",), by_row=True, calls=None, exact=None),
     Case("ensure_dim", _expanded, ("x",), calls=None, exact=None),
+    *training_cases.cases(Case, ALIGNMENT, DISENTANGLEMENT, STABILITY),
 )
 
 #: Solvers beside the default; the low rank keeps everything here.
@@ -303,7 +301,7 @@ ROUTES = CASES + tuple(
 # Variants that share their program with another case, but for a number.
 _ALIKE = (
     "disentanglement_loss[min]",
-    "isotropy_loss[all]",
+    "isotropy_loss[leading]",
     "combined_loss",
     "pool[more bins than points]",
     "left",
@@ -369,39 +367,3 @@ def direction(inputs: Inputs) -> Inputs:
     return jax.tree.map(
         lambda x: jnp.sin(jnp.arange(x.size, dtype=x.dtype) + 1).reshape(x.shape), inputs
     )
-
-
-def public_modules() -> Iterator[types.ModuleType]:
-    """Yields the package and its public modules, those of applications left out."""
-    yield sl
-    for found in pkgutil.iter_modules(sl.__path__):
-        if not found.name.startswith("_") and found.name not in APPLICATIONS:
-            yield importlib.import_module(f"{sl.__name__}.{found.name}")
-
-
-def public() -> dict[str, Any]:
-    """Returns every public function, class and method by its qualified name."""
-    found: dict[str, Any] = {}
-    for module in public_modules():
-        own = [n for n, x in vars(module).items() if _defined_in(x, module) and n[0] != "_"]
-        for name in getattr(module, "__all__", own):
-            value = getattr(module, name)
-            if isinstance(value, types.ModuleType):
-                continue
-            name = getattr(value, "__qualname__", name)
-            known = found.setdefault(name, value)
-            if known is not value:
-                message = f"two public things are called {name}"
-                raise AssertionError(message)
-            if inspect.isclass(value):
-                methods = {n: m for n, m in vars(value).items() if n[0] != "_"}
-                found |= {
-                    f"{name}.{n}": getattr(value, n)
-                    for n, m in methods.items()
-                    if isinstance(m, types.FunctionType | classmethod | staticmethod)
-                }
-    return found
-
-
-def _defined_in(value: Any, module: types.ModuleType) -> bool:
-    return getattr(value, "__module__", None) == module.__name__ and callable(value)

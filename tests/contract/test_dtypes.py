@@ -18,8 +18,9 @@ MIXTURES = (
 )
 FLOATS = (*SIXTEEN, jnp.float32, jnp.float64)
 
-# These apply the user's functions, which decide.
-COMPUTING = [case for case in CASES if case.covers not in ("compute_Q", "ensure_dim")]
+# These apply the user's functions, which decide, or but move values.
+KEEPING = ("compute_Q", "ensure_dim", "as_latents")
+COMPUTING = [case for case in CASES if case.covers not in KEEPING]
 
 
 def result_dtypes(case, inputs):

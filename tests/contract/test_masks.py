@@ -15,7 +15,7 @@ FEW = np.isin(np.arange(B), (2, 3, 9, 11, 14))
 assert FEW.sum() < D < MOST.sum()
 
 # Where the number of rows bounds the rank, and with it the result.
-COUNTING_ROWS = ("isotropy_loss", "fit_decoders", "k_per_q")
+COUNTING_ROWS = ("isotropy_loss", "fit_decoders", "k_per_q", "combined_loss")
 MASKED = [
     case
     for case in REDUCING

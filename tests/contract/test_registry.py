@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-from .registry import APPLICATIONS, CASES, COUNT, HOST_ONLY, ROUTES, ids, public, public_modules
+from .registry import CASES, COUNT, HOST_ONLY, ROUTES, ids
+from .surface import APPLICATIONS, public, public_modules
 
 COVERED = {case.covers for case in CASES}
 

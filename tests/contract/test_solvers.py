@@ -9,7 +9,8 @@ import pytest
 from spacelearn_jax import linalg
 
 from .closeness import assert_close
-from .registry import CASES, DIFFERENTIABLE, SOLVERS, evaluate, ids, public
+from .registry import CASES, DIFFERENTIABLE, SOLVERS, evaluate, ids
+from .surface import public
 
 FACTORIZING = [case for case in CASES if "solver" in case.keywords and not case.label]
 

@@ -1,0 +1,1 @@
+"""Standalone benchmarks; each ends in an asserted claim."""

@@ -1,0 +1,55 @@
+"""What every way of balancing has in common."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+ByName = dict[str, jax.Array]
+
+
+class Balancer(NamedTuple):
+    """Two pure functions that turn the terms of an objective into weights.
+
+    Attributes:
+        init: ``init(names) -> state``.
+        update: ``update(terms, state, norms) -> (weights, penalty, state)``: a weight a
+            term, a scalar to add to the objective, and the next state. ``norms`` are the
+            norms of the terms' gradients, or ``None``.
+        needs_norms: Whether ``update`` needs them.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from spacelearn_jax.loss import relobralo
+        >>> init, update, needs_norms = relobralo()
+        >>> terms = {"a": jnp.array(1.0), "b": jnp.array(2.0)}
+        >>> weights, penalty, state = update(terms, init(terms), None)
+        >>> print(weights["a"], weights["b"])
+        1.0 1.0
+    """
+
+    init: Callable[[Iterable[str]], Any]
+    update: Callable[[Mapping[str, jax.Array], Any, Any], tuple[ByName, jax.Array, Any]]
+    needs_norms: bool = False
+
+
+def zero() -> jax.Array:
+    """Returns a float32 zero."""
+    return jnp.zeros((), jnp.float32)
+
+
+def ones(names: Iterable[str]) -> ByName:
+    """Returns a weight of 1 for every name."""
+    return {name: jnp.ones((), jnp.float32) for name in sorted(names)}
+
+
+def float32(values: Mapping[str, jax.Array]) -> ByName:
+    """Returns constants in float32."""
+    return {name: lax.stop_gradient(x).astype(jnp.float32) for name, x in values.items()}
+
+
+def pick(condition: jax.Array, x: Any, y: Any) -> Any:
+    """Chooses between two trees of one structure."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), x, y)

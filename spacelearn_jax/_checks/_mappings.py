@@ -35,7 +35,7 @@ def mapping(
                 argument,
                 "keyed by str",
                 f"{described(name)} as a key",
-                "Name every quantity by a string.",
+                f"Name every {'quantity' if 'quantity' in of else 'one'} by a string.",
             )
     if not value and not may_be_empty:
         raise failure(

@@ -132,9 +132,9 @@ def _describe(value: Any) -> str:
 def resolve(weights: Mapping[str, Weight], step: ArrayLike) -> dict[str, jax.Array]:
     """Evaluates the schedules among weights, and checks what they return."""
     return {
-        name: _checks.scalar("combine", _checks.entry("weights", name), w(step))
-        if callable(w)
-        else jnp.asarray(w)
+        name: _checks.scalar(
+            "combine", _checks.entry("weights", name), w(step) if callable(w) else w
+        )
         for name, w in weights.items()
     }
 

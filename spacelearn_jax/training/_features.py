@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,8 +34,11 @@ def as_latents(features: ArrayLike, batch_axes: int | Sequence[int] = 0) -> jax.
     """
     function = "as_latents"
     x = _checks.floating(function, "features", features)
+    given: Any = batch_axes
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        given = (given,)
     axes = []
-    for axis in batch_axes if isinstance(batch_axes, Sequence) else (batch_axes,):
+    for axis in given:
         number = _checks.integer(function, "batch_axes", axis, minimum=-x.ndim)
         axes.append(number % x.ndim if x.ndim and number < x.ndim else number)
     if not axes or max(axes) >= x.ndim or len(set(axes)) != len(axes) or len(axes) == x.ndim:
@@ -50,4 +54,4 @@ def as_latents(features: ArrayLike, batch_axes: int | Sequence[int] = 0) -> jax.
         )
     rest = [axis for axis in range(x.ndim) if axis not in axes]
     x = jnp.transpose(x, (*axes, *rest))
-    return x.reshape(math.prod(x.shape[: len(axes)]), -1)
+    return x.reshape(math.prod(x.shape[: len(axes)]), math.prod(x.shape[len(axes) :]))

@@ -79,8 +79,9 @@ def check(name: str, arguments: dict[str, Any]) -> None:
 def ours(name: str, argument: str) -> bool:
     """Tells whether an argument is one of the function, and not of how the test calls it."""
     through = {"functions", "named", "unnamed", "inputs", "space"}
-    # Norms are not read where the balancer needs none.
-    return argument not in through and (name, argument) != ("balance", "norms")
+    # Norms are not read where the balancer needs none, and k is the tracker's.
+    others = (("balance", "norms"), ("SubspaceTracker.init", "k"))
+    return argument not in through and (name, argument) not in others
 
 
 PLACES = [(name, arg) for name, call in CALLS.items() for arg in call.good if ours(name, arg)]

@@ -1,5 +1,6 @@
 """Cases of objectives, trackers and the keywords that came with them."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -65,10 +66,15 @@ def _joined_terms(
 def _balanced_terms(
     Z: Any, W: Any, A: Any, Y: Any, *, where: Any = None, axis_name: Any = None
 ) -> jax.Array:
-    balanced = loss.balance(_objective(), loss.uncertainty())
+    balanced = _balanced()
     inputs = {"Z": Z, "W": W, "A": A, "Y": Y, "where": where, "axis_name": axis_name}
     total, _ = balanced(balanced.init(), step=10, **inputs)
     return total
+
+
+@functools.cache
+def _balanced() -> loss.Balanced:
+    return loss.balance(_objective(), loss.uncertainty())
 
 
 def _objective() -> loss.Objective:

@@ -352,8 +352,8 @@ def test_a_nan_term_shows(inputs):
     [
         ({}, None, ValueError, "terms must be a mapping with at least one"),
         ([task], None, TypeError, "terms must be a mapping"),
-        ({1: task}, None, TypeError, "terms must be keyed by str, got the key 1"),
-        ({"a": 1.0}, None, TypeError, r"terms\['a'\] must be a function, got a float"),
+        ({1: task}, None, TypeError, "terms must be keyed by str, got the int 1 as a key"),
+        ({"a": 1.0}, None, TypeError, r"terms\['a'\] must be a function, got the float 1.0"),
         ({"a": lambda x, /: x}, None, TypeError, "a must be .*positional-only parameter 'x'"),
         ({"a": dict.get}, None, TypeError, "a must be a function"),
         (
@@ -398,7 +398,7 @@ def test_bad_terms_and_weights(terms, weights, kind, message):
             "the inputs must be a set that holds 'labels', which 'task' needs, "
             "got only 'Z', 'logits'",
         ),
-        ({"size": size}, {}, ValueError, "'Z', which 'size' needs, got only nothing"),
+        ({"size": size}, {}, ValueError, "'Z', which 'size' needs, got none"),
         (
             {"a": lambda x: x},
             {"x": np.ones(3, np.float32)},

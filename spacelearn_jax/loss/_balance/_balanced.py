@@ -1,5 +1,6 @@
 """Switching an objective to weights that follow training."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,9 +89,13 @@ class Balanced:
         name = getattr(update, "__qualname__", repr(update)).split(".")[0]
         return f"balance({self.objective!r}, {name})"
 
+    @functools.cached_property
+    def _first_state(self) -> Any:
+        return jax.eval_shape(self.init)
+
     def _check_state(self, state: Any) -> None:
         """Requires a state as ``init`` makes it, for the terms of this objective."""
-        first = jax.eval_shape(self.init)
+        first = self._first_state
         state = dict(state) if isinstance(state, Mapping) else state
         same = type(state) is type(first)
         if same and isinstance(state, dict):

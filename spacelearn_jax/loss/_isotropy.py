@@ -8,9 +8,9 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
-from spacelearn_jax.linalg._factors import leading_singular_values
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.loss import _batch
+from spacelearn_jax.loss._rest import leading_values
 
 _EPS = 1e-8
 
@@ -29,11 +29,8 @@ def isotropy(
     dtype = _numerics.compute_dtype(Z, *W.values())
     W_all = _batch.stack(W, dtype)
     Zc = _numerics.center(Z.astype(dtype), where, axis_name)
-    S = jnp.matmul(Zc, W_all.T, precision=_numerics.EXACT)
-    R = Zc - jnp.matmul(S, W_all, precision=_numerics.EXACT)
-
     B = Z.shape[0] * _numerics.axis_size(axis_name)
-    s = leading_singular_values(R, min(n_dir, B, Z.shape[1]), solver, axis_name)
+    s = leading_values(Zc, W_all, min(n_dir, B, Z.shape[1]), solver, axis_name)
     s = jnp.where(s == 0, 0, s)  # a collapsed latent has no direction to be pushed in
     # A masked row adds a zero to the spectrum that the kept rows alone don't have.
     counted = jnp.arange(s.shape[0], dtype=dtype) < _numerics.count(Z, where, axis_name, dtype)

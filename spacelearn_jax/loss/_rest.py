@@ -1,0 +1,130 @@
+"""Leading singular values of what the subspaces leave of the latents."""
+
+import functools
+from collections.abc import Hashable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from spacelearn_jax import _numerics
+from spacelearn_jax.linalg import _factors
+from spacelearn_jax.linalg._solvers import Solver
+
+
+def leading_values(
+    Zc: jax.Array, W_all: jax.Array, m: int, solver: Solver, axis_name: Hashable | None
+) -> jax.Array:
+    """Returns the ``m`` largest singular values of ``R = Zc - Zc W^T W``, descending.
+
+    A value that is but rounding has no derivative. On one device ``"auto"`` and
+    ``"svd"`` have derivatives of any order, the rest of first order.
+    """
+    scale = _scale(Zc, axis_name)
+    if axis_name is None and solver in ("auto", "svd"):
+        return scale * _values(Zc, W_all, scale, m, solver)
+    X, T = _singular_vectors(*lax.stop_gradient((Zc, W_all)), scale, m, solver, axis_name)
+    counts = _counts(_lengths(T, axis_name))
+    T = jnp.where(counts, _images(Zc, W_all, X, scale, left=_is_wide(Zc, axis_name)), T)
+    return scale * _lengths(T, axis_name)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
+def _values(Zc: jax.Array, W_all: jax.Array, scale: jax.Array, m: int, solver: Solver) -> jax.Array:
+    return _lengths(_singular_vectors(Zc, W_all, scale, m, solver, None)[1], None)
+
+
+@_values.defjvp
+def _values_jvp(
+    m: int, solver: Solver, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[jax.Array, jax.Array]:
+    # s_i = |R v_i| is stationary in v_i: to first order the vectors count as constants,
+    # and ds_i = (R v_i)^T dR v_i / s_i. Their own derivative, which repeated values make
+    # singular, enters with the second order, when this rule is differentiated.
+    Zc, W_all, scale = primals
+    X, T = _singular_vectors(Zc, W_all, scale, m, solver, None)
+    images = functools.partial(_images, X=X, scale=scale, left=_is_wide(Zc, None))
+    _, dT = jax.jvp(images, (Zc, W_all), tangents[:2])
+    s = _lengths(T, None)
+    ds = _numerics.safe_divide(jnp.sum(T * dT, axis=0), s)
+    return s, jnp.where(_counts(s), ds, 0)
+
+
+def _scale(Zc: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    """Returns the power of two that entries are divided by to be safely squared."""
+    largest = jnp.max(jnp.abs(lax.stop_gradient(Zc)))
+    largest = largest if axis_name is None else lax.pmax(largest, axis_name)
+    usual = (largest > jnp.finfo(Zc.dtype).tiny) & (largest < jnp.inf)
+    exponent = jnp.frexp(jnp.where(usual, largest, 1))[1]
+    return jnp.ldexp(jnp.ones((), Zc.dtype), exponent - 1)
+
+
+def _is_wide(Zc: jax.Array, axis_name: Hashable | None) -> bool:
+    """Tells whether left singular vectors are the shorter ones; shards have but right ones."""
+    return axis_name is None and Zc.shape[0] < Zc.shape[1]
+
+
+def _images(
+    Zc: jax.Array, W_all: jax.Array, X: jax.Array, scale: jax.Array, *, left: bool
+) -> jax.Array:
+    """Returns ``R X`` of right vectors (D, m), or ``R^T X`` of left ones (B, m), scaled.
+
+    The subspaces are taken out of m vectors instead of all rows.
+    """
+    if left:
+        X = jnp.matmul(Zc.T, X / scale, precision=_numerics.EXACT)
+    inside = jnp.matmul(W_all, X, precision=_numerics.EXACT)
+    X -= jnp.matmul(W_all.T, inside, precision=_numerics.EXACT)
+    return X if left else jnp.matmul(Zc, X / scale, precision=_numerics.EXACT)
+
+
+def _lengths(T: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    return _numerics.safe_sqrt(_numerics.total(jnp.sum(jnp.square(T), axis=0), axis_name))
+
+
+def _counts(s: jax.Array) -> jax.Array:
+    """Tells which singular values are more than rounding."""
+    return s > 8 * jnp.finfo(s.dtype).eps * s[0]
+
+
+def _singular_vectors(
+    Zc: jax.Array,
+    W_all: jax.Array,
+    scale: jax.Array,
+    m: int,
+    solver: Solver,
+    axis_name: Hashable | None,
+) -> tuple[jax.Array, jax.Array]:
+    """Returns ``m`` leading singular vectors of R, and their images."""
+    S = jnp.matmul(Zc, W_all.T, precision=_numerics.EXACT)
+    R = (Zc - jnp.matmul(S, W_all, precision=_numerics.EXACT)) / scale
+    if axis_name is not None:
+        R = _factors.tall_r(R, axis_name)[1]
+    left = _is_wide(Zc, axis_name)
+
+    def with_images(X: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return X, _images(Zc, W_all, X, scale, left=left)
+
+    def of(U: jax.Array, _: jax.Array, Vt: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return with_images(U[:, :m] if left else Vt[:m].T)
+
+    R = _numerics.infinities_to_nan(R)
+    if solver not in ("auto", "svd") or axis_name is not None:
+        return of(*_factors.factors(R, solver))
+    if solver == "svd":
+        return of(*jnp.linalg.svd(R, full_matrices=False))
+
+    G = jnp.matmul(*((R, R.T) if left else (R.T, R)), precision=_numerics.EXACT)
+    values, X = jnp.linalg.eigh(G)
+    values, X = values[::-1][:m], X[:, ::-1][:, :m]
+    X, T = with_images(X)
+    # Squaring keeps s_i to eps s_1^2 / s_i. That is enough down to s_i = eps^(1/4) s_1,
+    # and below it where next to nothing is left, as in the span of the subspaces.
+    eps = jnp.finfo(R.dtype).eps
+    s = _lengths(T, None)
+    small = jnp.sum(jnp.where(values < eps**0.5 * values[0], s, 0))
+    return lax.cond(
+        small > 16 * eps * jnp.sum(s),
+        lambda: of(*jnp.linalg.svd(R, full_matrices=False)),
+        lambda: (X, T),
+    )

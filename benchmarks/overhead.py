@@ -1,6 +1,6 @@
 """What SPACE costs a train step: its time over that of the same step without.
 
-Two networks at B = 256 and D = 128 with four quantities of k = 8: a convolutional
+Two networks at B = 256 and D = 128 with four quantities of k = 8: the demonstration's
 autoencoder of 64 x 64 fields, and a small transformer block over 64 tokens of width 128,
 mean-pooled. The step with SPACE updates the tracker (moments in every step, a solve in one of 100),
 evaluates the combined loss and differentiates it. The refresh is measured on its own and
@@ -22,39 +22,28 @@ import numpy as np
 import optax
 from flax import nnx
 
-from spacelearn_jax.loss import combined_loss
+from benchmarks import _record
+from spacelearn_jax.demo.config import Config
+from spacelearn_jax.demo.network import Autoencoder
+from spacelearn_jax.loss import alignment_loss, combined_loss, disentanglement_loss, isotropy_loss
 from spacelearn_jax.training import track_subspaces
 
 B, D, K = 256, 128, 8
 EVERY = 100
-# Asserted; the target is 1.15, and the SVD of the isotropy term is what stands in its way.
-MOST = 1.5
+MOST = 1.15
 TARGETS = {"a": 64, "b": 64, "c": 16, "d": 16}
 
 
-class Autoencoder(nnx.Module):
-    """Three strided convolutions to the latents and three transposed ones back."""
+class Demonstration(nnx.Module):
+    """The network of ``spacelearn-jax demo``."""
 
     def __init__(self, width: int, rngs: nnx.Rngs):
-        sizes = (1, width, 2 * width, 4 * width)
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
-        kind = {"kernel_size": (3, 3), "strides": 2, "rngs": rngs}
-        self.down = nnx.List(nnx.Conv(i, o, **kind) for i, o in pairs)
-        self.up = nnx.List(nnx.ConvTranspose(o, i, **kind) for i, o in reversed(pairs))
-        self.inner = (8, 8, sizes[-1])
-        self.latent = nnx.Linear(int(np.prod(self.inner)), D, rngs=rngs)
-        self.spread = nnx.Linear(D, int(np.prod(self.inner)), rngs=rngs)
+        self.network = Autoencoder((64, 64), D, width=width, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Returns the latents and the task loss."""
-        h = x
-        for layer in self.down:
-            h = nnx.gelu(layer(h))
-        Z = self.latent(h.reshape(len(x), -1))
-        h = nnx.gelu(self.spread(Z)).reshape(len(x), *self.inner)
-        for layer in self.up[:-1]:
-            h = nnx.gelu(layer(h))
-        return Z, jnp.mean(jnp.square(self.up[-1](h) - x))
+        Z = self.network.encode(x)
+        return Z, jnp.mean(jnp.square(self.network.decode(Z) - x))
 
 
 class Transformer(nnx.Module):
@@ -82,7 +71,7 @@ class Transformer(nnx.Module):
 
 
 NETWORKS: dict[str, tuple[Callable[..., Any], int, tuple[int, ...]]] = {
-    "conv autoencoder": (Autoencoder, 16, (64, 64, 1)),
+    "the demo's autoencoder": (Demonstration, Config().width, (64, 64)),
     "transformer block": (Transformer, 128, (64, 16)),
     "transformer block, twice as wide": (Transformer, 256, (64, 16)),
 }
@@ -135,8 +124,6 @@ def steps(name: str) -> tuple[dict[str, Callable[[], Any]], Callable[[], Any]]:
 
 def combined_parts(Z: jax.Array, Y: Any, state: Any) -> dict[str, Callable[[], Any]]:
     """Returns value and gradient of each term alone, compiled."""
-    from spacelearn_jax.loss import alignment_loss, disentanglement_loss, isotropy_loss
-
     W, A = dict(state.space.W), dict(state.space.A)
     terms = {
         "alignment": lambda Z: alignment_loss(Z, W, A, Y),
@@ -187,8 +174,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-
-    from benchmarks import _record
 
     results = {}
     print(f"B = {B}, D = {D}, {len(TARGETS)} quantities of k = {K}, a refresh every {EVERY} steps")

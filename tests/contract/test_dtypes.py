@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ..jaxprs import dtypes, equations
 from .closeness import assert_close
-from .jaxprs import dtypes, equations
 from .registry import CASES, COUNT, DISTINCT, ROUTES, SOLVED, cast, evaluate, ids
 
 SIXTEEN = (jnp.float16, jnp.bfloat16)

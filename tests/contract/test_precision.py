@@ -4,11 +4,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from .jaxprs import equations, precisions
+from ..jaxprs import FACTORIZATIONS, equations, precisions
 from .registry import CASES, ROUTES, evaluate, ids
 
 HIGHEST = (jax.lax.Precision.HIGHEST, jax.lax.Precision.HIGHEST)
-FACTORIZATIONS = {"svd", "eigh", "geqrf", "qr", "householder_product"}
 
 
 def programs(case):

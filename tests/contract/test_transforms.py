@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ..jaxprs import CALLS, compilations
 from .closeness import assert_close
-from .jaxprs import CALLS, compilations
 from .registry import CASES, COUNT, DISTINCT, REDUCING, B, ids, jitted, rows
 
 # Reordered sums, through a division by a small mean at most.

@@ -10,8 +10,8 @@ import pytest
 from spacelearn_jax._moments import Moments, misfit
 from spacelearn_jax.training import WhenDrifted, track_subspaces
 
+from ..jaxprs import FACTORIZATIONS, equations
 from .batches import K, mixed, projector, run, with_covariance
-from .jaxprs import FACTORIZATIONS, primitives
 
 EVERY_3 = track_subspaces(K, every=3)
 
@@ -140,8 +140,9 @@ def test_the_solve_is_inside_the_condition_only():
     for every in (3, WhenDrifted(0.1)):
         tracker = track_subspaces(K, every=every)
         state = jax.eval_shape(tracker.init, *mixed(0))
-        outside = primitives(tracker.update, *mixed(0), state, enter=lambda name: name != "cond")
-        anywhere = primitives(tracker.update, *mixed(0), state, enter=lambda _: True)
+        program = jax.make_jaxpr(tracker.update)(*mixed(0), state)
+        anywhere = {eqn.primitive.name for eqn in equations(program)}
+        outside = {eqn.primitive.name for eqn in equations(program, lambda name: name != "cond")}
         assert "cond" in outside
         assert not outside & FACTORIZATIONS
         assert {"svd", "eigh"} <= anywhere

@@ -1,13 +1,16 @@
 """Reading traced programs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 
 #: What a call of a jitted function is called, in newer and older releases.
 CALLS = ("jit", "pjit")
+
+#: Primitives that a factorization consists of, in newer and older releases.
+FACTORIZATIONS = {"svd", "eigh", "eig", "geqrf", "qr", "householder_product"}
 
 
 def _inner(value: Any) -> Iterator[Any]:
@@ -24,13 +27,14 @@ def _inner(value: Any) -> Iterator[Any]:
             yield from _inner(each)
 
 
-def equations(jaxpr: Any) -> Iterator[Any]:
-    """Yields the equations of a program and of all that it calls."""
+def equations(jaxpr: Any, enter: Callable[[str], bool] = lambda _: True) -> Iterator[Any]:
+    """Yields the equations of a program and of what it calls by primitives to ``enter``."""
     for eqn in getattr(jaxpr, "jaxpr", jaxpr).eqns:
         yield eqn
-        for value in eqn.params.values():
-            for inner in _inner(value):
-                yield from equations(inner)
+        if enter(eqn.primitive.name):
+            for value in eqn.params.values():
+                for inner in _inner(value):
+                    yield from equations(inner, enter)
 
 
 def dtypes(jaxpr: Any) -> set[str]:

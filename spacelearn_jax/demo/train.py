@@ -79,7 +79,6 @@ def build(config: Config, sizes: Sizes, grid: tuple[int, int], *, flow: bool) ->
         >>> int(programs.init(data).step)
         0
     """
-
     graph, structure = nnx.split(
         nnx.eval_shape(
             lambda: Autoencoder(grid, sizes.latent_dim, width=config.width, rngs=nnx.Rngs(0))

@@ -178,7 +178,7 @@ class Progress(NamedTuple):
     Attributes:
         step: Steps done.
         state: The training state. The next step reuses its memory, so don't keep it.
-        space: Subspaces in use, or None for an unguided training.
+        space: A copy of the subspaces in use, or None for an unguided training.
         terms: Unweighted terms of the loss in the last batch.
     """
 
@@ -225,4 +225,6 @@ def train(
         if i % 5 == 0 or i == config.steps:
             values = {q: float(v) for q, v in jax.device_get(terms).items()}
             shown = {q: values[q] for q in (TERMS if guided else TERMS[:1])}
-            yield Progress(i, state, state.tracker.space if guided else None, shown)
+            # Copied, as the next step reuses the memory of the state.
+            space = jax.tree.map(jnp.copy, state.tracker.space) if guided else None
+            yield Progress(i, state, space, shown)

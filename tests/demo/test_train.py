@@ -40,11 +40,12 @@ def runs():
     programs = build(CONFIG, sizes, dataset.grid, flow=False)
     found = {}
     for guided in (True, False):
-        steps, last = [], None
+        steps, spaces, last = [], [], None
         for progress in train(programs, CONFIG, data, scales, guided=guided):
             steps.append((progress.step, progress.terms))
+            spaces.append(progress.space)
             last = progress
-        found[guided] = steps, last
+        found[guided] = steps, last, spaces
     return programs, data, found
 
 
@@ -112,7 +113,7 @@ def test_one_compilation_for_both_networks(runs):
 
 
 def test_progress_is_reported_up_to_the_last_step(runs):
-    for guided, (steps, _) in runs[2].items():
+    for guided, (steps, *_) in runs[2].items():
         assert [step for step, _ in steps] == [5, 10, 15, 20]
         wanted = ["reconstruction"]
         if guided:
@@ -122,7 +123,7 @@ def test_progress_is_reported_up_to_the_last_step(runs):
 
 
 def test_losses_fall(runs):
-    for guided, (steps, _) in runs[2].items():
+    for guided, (steps, *_) in runs[2].items():
         for term in ("reconstruction", "alignment")[: 1 + guided]:
             assert steps[-1][1][term] < steps[0][1][term]
 
@@ -134,6 +135,9 @@ def test_the_tracker_follows_the_guided_network_alone(runs):
     assert int(guided.state.tracker.refreshes) == 5
     assert set(guided.space) == {"mean", "vorticity"}
     assert plain.space is None
+    # Earlier ones outlive the memory of their steps.
+    first = runs[2][True][2][0]
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(first))
     assert all(not leaf.any() for leaf in jax.tree.leaves(plain.state.tracker))
 
 

@@ -67,7 +67,8 @@ def demo(
     latents of initial conditions that neither network saw.
 
     Written: report.png (the picture), metrics.json (all numbers), space.npz (the subspaces,
-    for spacelearn_jax.io.load_space). Ctrl-C ends the run and keeps what there is.
+    for spacelearn_jax.io.load_space), network.npz (the weights, for
+    spacelearn_jax.demo.load_network). Ctrl-C ends the run and keeps what there is.
     """
     from spacelearn_jax.cli._demo import show
 

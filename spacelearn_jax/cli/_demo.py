@@ -82,7 +82,8 @@ def show(
     console.print(summary(results), highlight=False)
     console.print(
         f"Picture: {escape(str(out / 'report.png'))}\nNumbers: {escape(str(out / 'metrics.json'))}"
-        f"\nSpace:   {escape(str(out / 'space.npz'))}",
+        f"\nSpace:   {escape(str(out / 'space.npz'))}"
+        f"\nNetwork: {escape(str(out / 'network.npz'))}",
         highlight=False,
         soft_wrap=True,
     )

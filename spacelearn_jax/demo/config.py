@@ -22,12 +22,12 @@ class Config:
         bin_threshold: Fraction of a field's variance that the bins are to resolve.
         k_threshold: Fraction of a pooled target's variance that its subspace holds.
         free_fraction: Fraction of the latent space that belongs to no quantity.
-        resolve_early: Steps between two solves of the subspaces in the warm-up. Decoders
-            fitted before the latent knows a quantity predict little, and a latent that
-            is held to them for long grows to make up for it.
-        resolve_every: Steps between two solves after it.
-        reference_size: Samples that subspaces, decoders and probes are fitted on, in
-            training and at the end.
+        refresh_every: Steps between two solves of the subspaces by the tracker.
+        decay: Weight that a batch keeps per later step in the moments that subspaces and
+            decoders are solved from: the default sees about a hundred batches. With
+            fewer, the subspaces turn by the noise of their samples, which costs accuracy.
+        reference_size: Training samples that probes, and the subspaces of the network
+            without SPACE, are fitted on at the end.
         reconstruction: Weight of the reconstruction error, at first and at last; it
             rises geometrically over the middle half of the training.
         latent_decay: Weight of the mean square of the latents.
@@ -52,8 +52,8 @@ class Config:
     bin_threshold: float = 0.95
     k_threshold: float = 0.99
     free_fraction: float = 0.7
-    resolve_early: int = 8
-    resolve_every: int = 25
+    refresh_every: int = 20
+    decay: float = 0.99
     reference_size: int = 4096
     reconstruction: tuple[float, float] = (1.0, 4.0)
     latent_decay: float = 1e-3
@@ -68,7 +68,7 @@ class Config:
         return cls(
             steps=60,
             width=16,
-            resolve_every=20,
-            reference_size=512,
-            simulation=Simulation(conditions=128),
+            refresh_every=5,
+            reference_size=2048,
+            simulation=Simulation(conditions=128, points=24),
         )

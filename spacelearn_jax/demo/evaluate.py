@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from spacelearn_jax import Space, loss, solve_subspaces
+from spacelearn_jax.demo.batches import Arrays, Scales
 from spacelearn_jax.demo.dataset import Sizes, pooled
-from spacelearn_jax.demo.train import Arrays, Programs, Scales
+from spacelearn_jax.demo.train import Programs
 
 RIDGES = (1e-7, 1e-5, 1e-3, 1e-1)
 """Ridge penalties that a probe chooses from, in units of the mean latent variance."""
@@ -168,11 +169,12 @@ def evaluate(
     fit: Arrays,
     test: Arrays,
     *,
+    space: Space | None = None,
     show: int = 64,
 ) -> Evaluation:
-    """Solves the subspaces of a trained network and measures it on held-out samples.
+    """Measures a trained network on held-out samples.
 
-    Subspaces, decoders and probes are fitted on training samples alone.
+    Subspaces, decoders and probes come from training samples alone.
 
     Args:
         programs: Compiled functions of the network.
@@ -181,6 +183,8 @@ def evaluate(
         scales: What its inputs are normalized by.
         fit: Fields and targets of training samples.
         test: Fields and targets of held-out samples.
+        space: Subspaces that the network was trained with, in the units of the targets;
+            by default they are solved on ``fit``.
         show: Held-out samples whose targets are kept.
 
     Returns:
@@ -190,7 +194,7 @@ def evaluate(
     everything = programs.encode(params, jnp.concatenate([fit[0], test[0]]), scales)
     Z, Z_test = jnp.split(everything, [fit[0].shape[0]])
     Y, Y_test = (pooled(targets, sizes.bins) for _, targets in (fit, test))
-    space = solve_subspaces(Z, Y, k=sizes.k)
+    space = solve_subspaces(Z, Y, k=sizes.k) if space is None else space
     truth, decoded = jax.device_get((Y_test, space.decode(Z_test)))
     targets = jax.device_get(Y)
     S, S_test = jax.device_get((space.coordinates(Z), space.coordinates(Z_test)))

@@ -70,16 +70,17 @@ def simulate(
         ((2, 2, 16, 16), True)
     """
     exponax = require("exponax")
-    n, steps = simulation.points, (0, *simulation.snapshots)
+    n = simulation.points
 
     @jax.jit
     def run(keys: jax.Array) -> jax.Array:
+        def advance(state: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
+            state = jax.lax.fori_loop(0, count, lambda _, u: jax.vmap(stepper)(u), state)
+            return state, state[:, 0]
+
         state = jax.vmap(lambda key: initial(n, key=key))(keys)
-        kept = []
-        for start, stop in zip(steps, steps[1:], strict=False):
-            state = jax.lax.fori_loop(start, stop, lambda _, u: jax.vmap(stepper)(u), state)
-            kept.append(state[:, 0])
-        return jnp.stack(kept, axis=1).astype(jnp.float32)
+        kept = jax.lax.scan(advance, state, jnp.diff(jnp.asarray((0, *simulation.snapshots))))[1]
+        return jnp.swapaxes(kept, 0, 1).astype(jnp.float32)
 
     total = simulation.conditions
     size = min(CHUNK, total)

@@ -1,6 +1,7 @@
 """A convolutional autoencoder for fields on a periodic grid, in Flax NNX."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,8 @@ from flax import nnx
 
 COARSE = 8
 """Points along each side of the grid that the convolutions work on."""
+TRUNCATED_DEVIATION = 0.87962566
+"""Standard deviation of a normal variable cut at two deviations."""
 
 
 class PeriodicConv(nnx.Module):
@@ -36,13 +39,11 @@ class PeriodicConv(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Convolves (B, H, W, n_in) to (B, H, W, n_out)."""
         reach, (height, width) = self.kernel // 2, x.shape[1:3]
-        wrapped = jnp.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="wrap")
-        window = [
-            wrapped[:, i : i + height, j : j + width]
-            for i in range(self.kernel)
-            for j in range(self.kernel)
-        ]
-        return self.linear(jnp.concatenate(window, axis=-1))
+        x = jnp.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="wrap")
+        # One axis after the other: far fewer slices than one a neighbour.
+        x = jnp.stack([x[:, :, j : j + width] for j in range(self.kernel)], axis=-2)
+        x = jnp.stack([x[:, i : i + height] for i in range(self.kernel)], axis=-3)
+        return self.linear(x.reshape(*x.shape[:3], -1))
 
 
 class GatedBlock(nnx.Module):
@@ -169,3 +170,37 @@ class Autoencoder(nnx.Module):
         coarse = self.lift(latents).reshape(-1, COARSE, COARSE, self.width)
         coarse = coarse + nnx.gelu(self.mix(coarse))
         return from_patches(self.out(coarse), self.grid)
+
+
+def initial_weights(structure: Any, key: jax.Array) -> Any:
+    """Draws the weights of an ``Autoencoder`` all at once.
+
+    It is what Flax draws layer by layer, ``sqrt(1 / inputs)`` times a truncated normal
+    variable and zero biases, but compiles in a tenth of the time.
+
+    Args:
+        structure: State of an ``Autoencoder``, as shapes or values.
+        key: Random key.
+
+    Returns:
+        A state of the same structure. The head that reads products is zero, so that a
+        latent is linear in the field until more is asked of it.
+
+    Example:
+        >>> net = Autoencoder((16, 16), 10, width=4, rngs=nnx.Rngs(0))
+        >>> weights = initial_weights(nnx.state(net), jax.random.key(0))
+        >>> weights["lift"]["kernel"].shape, float(abs(weights["head"]["kernel"][...]).max())
+        ((10, 256), 0.0)
+    """
+    total = sum(w.size for w in jax.tree.leaves(structure))
+    noise = jax.random.truncated_normal(key, -2, 2, (total,)) / TRUNCATED_DEVIATION
+    used = 0
+
+    def draw(path: tuple[Any, ...], w: Any) -> jax.Array:
+        nonlocal used
+        if w.ndim < 2 or path[0].key == "head":
+            return jnp.zeros(w.shape, w.dtype)
+        used += w.size
+        return noise[used - w.size : used].reshape(w.shape) / math.sqrt(w.shape[0])
+
+    return jax.tree.map_with_path(draw, structure)

@@ -1,34 +1,23 @@
 """The whole demonstration: data, two trainings, a comparison, files."""
 
 import dataclasses
-import json
-import math
-import time
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
+from flax import nnx
 
 from spacelearn_jax import Space
-from spacelearn_jax._files import write_text
+from spacelearn_jax.demo.batches import Scales, measure_scales, on_device, reference_samples
 from spacelearn_jax.demo.config import Config
-from spacelearn_jax.demo.dataset import Dataset, Sizes, simulated, size, split
-from spacelearn_jax.demo.evaluate import Evaluation, evaluate
-from spacelearn_jax.demo.report import GUIDED, UNGUIDED, draw_report
-from spacelearn_jax.demo.train import (
-    Scales,
-    build,
-    measure_scales,
-    on_device,
-    reference_samples,
-    train,
-)
-from spacelearn_jax.io import save_space
-
-NETWORKS = {GUIDED: "guided", UNGUIDED: "unguided"}
-"""Names of the two networks in pictures, and in ``metrics.json``."""
+from spacelearn_jax.demo.dataset import Dataset, simulated, size, split
+from spacelearn_jax.demo.evaluate import evaluate
+from spacelearn_jax.demo.report import GUIDED
+from spacelearn_jax.demo.results import NETWORKS, Results, Timed
+from spacelearn_jax.demo.train import Programs, build, train
+from spacelearn_jax.demo.weights import Network
 
 
 class Event(NamedTuple):
@@ -61,125 +50,6 @@ class InterruptedRun(Exception):
         self.files = files
 
 
-@dataclasses.dataclass
-class Results:
-    """What a run has found so far.
-
-    Attributes:
-        config: Its settings.
-        source: Where the fields came from.
-        samples: Counts of samples and groups on both sides of the split.
-        sizes: Bins, subspace dimensions and latent dimension.
-        histories: ``{network: loss terms by step}``.
-        evaluations: ``{network: evaluation}``.
-        seconds: ``{stage: wall and processor seconds}``.
-        space: The latest subspaces of the guided network, in the targets' units.
-        field: The held-out field that the report shows.
-        interrupted: What the run was doing when it was interrupted.
-    """
-
-    config: Config
-    source: str
-    samples: dict[str, int] = dataclasses.field(default_factory=dict)
-    sizes: Sizes | None = None
-    histories: dict[str, list[dict[str, float]]] = dataclasses.field(default_factory=dict)
-    evaluations: dict[str, Evaluation] = dataclasses.field(default_factory=dict)
-    seconds: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
-    space: Space | None = None
-    field: np.ndarray | None = None
-    interrupted: str | None = None
-
-    def comparison(self) -> dict[str, float]:
-        """What SPACE gains and costs; empty until both networks are evaluated.
-
-        Returns:
-            ``own_to_ceiling``, the guided network's mean R^2 over that of its linear
-            probe, and ``reconstruction_ratio``, its reconstruction error over that of
-            the unguided network (relative L2 norms).
-        """
-        if set(self.evaluations) != set(NETWORKS):
-            return {}
-        guided, plain = (self.evaluations[name] for name in NETWORKS)
-        summary = guided.summary()
-        return {
-            "own_to_ceiling": summary["mean_r2"] / summary["mean_ceiling"],
-            "reconstruction_ratio": guided.reconstruction / plain.reconstruction,
-        }
-
-    def metrics(self) -> dict[str, Any]:
-        """Everything measured, as JSON takes it; NaN becomes None."""
-        networks = {
-            key: {
-                **(self.evaluations[name].summary() if name in self.evaluations else {}),
-                "steps_done": int(self.histories[name][-1]["step"]),
-                "history": self.histories[name],
-            }
-            for name, key in NETWORKS.items()
-            if self.histories.get(name)
-        }
-        packages = ("spacelearn-jax", "jax", "flax", "optax")
-        return _plain(
-            {
-                "complete": self.interrupted is None,
-                "interrupted_while": self.interrupted,
-                "source": self.source,
-                "samples": self.samples,
-                "sizes": self.sizes._asdict() if self.sizes else None,
-                **networks,
-                "comparison": self.comparison(),
-                "seconds": self.seconds,
-                "config": dataclasses.asdict(self.config),
-                "versions": {name: metadata.version(name) for name in packages},
-            }
-        )
-
-    def write(self, out: Path) -> list[Path]:
-        """Writes ``metrics.json``, ``space.npz`` and ``report.png``, as far as they go.
-
-        Args:
-            out: Folder, made if missing.
-
-        Returns:
-            The files written. Those of an earlier run that this one has nothing for
-            are removed, so that the folder never mixes two runs.
-        """
-        paths = {name: out / name for name in ("metrics.json", "space.npz", "report.png")}
-        written = [paths["metrics.json"]]
-        write_text(paths["metrics.json"], json.dumps(self.metrics(), indent=2) + "\n")
-        if self.space is not None:
-            save_space(paths["space.npz"], self.space)
-            written.append(paths["space.npz"])
-        if any(self.histories.values()):
-            draw_report(
-                paths["report.png"],
-                self.histories,
-                self.evaluations,
-                self.field,
-                note=self._note(),
-            )
-            written.append(paths["report.png"])
-        for path in paths.values():
-            if path not in written:
-                path.unlink(missing_ok=True)
-        return written
-
-    def _note(self) -> str:
-        if self.interrupted:
-            return f"interrupted while {self.interrupted}"
-        samples = self.samples
-        note = (
-            f"{samples['train']} samples to train on, {samples['test']} from "
-            f"{samples['test_groups']} other groups to test on; {self.config.steps} steps, "
-            f"seed {self.config.seed}"
-        )
-        ratio = self.comparison().get("reconstruction_ratio")
-        return (
-            note
-            if ratio is None
-            else f"{note}; reconstruction error {ratio:.2f} times that without"
-        )
-
-
 def run(
     config: Config,
     out: Path,
@@ -193,7 +63,7 @@ def run(
 
     Args:
         config: Settings.
-        out: Folder for ``report.png``, ``metrics.json`` and ``space.npz``.
+        out: Folder for ``report.png``, ``metrics.json``, ``space.npz`` and ``network.npz``.
         dataset: Fields and targets; simulated by default.
         source: What ``metrics.json`` says about the data.
         on_event: Called with the progress, often.
@@ -235,7 +105,7 @@ def _work(
     """Fills in the results, stage by stage."""
     config = results.config
     if dataset is None:
-        with _Timed(results, "simulation"):
+        with Timed(results, "simulation"):
             dataset = simulated(
                 config.simulation,
                 on_progress=lambda done, total: follow(Event("simulating the flow", done, total)),
@@ -256,24 +126,27 @@ def _work(
     results.field = test_set.fields[0]
     follow(Event("sizing the subspaces", 1, 1))
 
+    programs = build(config, sizes, dataset.grid, flow=dataset.flow)
     for name, key in NETWORKS.items():
         guided = name == GUIDED
-        with _Timed(results, key):
-            programs = build(config, sizes, dataset.grid, flow=dataset.flow, guided=guided)
+        with Timed(results, key):
             history = results.histories.setdefault(name, [])
             follow(Event(f"training {name}", 0, config.steps))
-            for progress in train(programs, config, data, scales, reference if guided else None):
+            for progress in train(programs, config, data, scales, guided=guided):
                 history.append({"step": progress.step, **progress.terms})
-                if progress.space is not None:
-                    results.space = in_units(progress.space, scales)
-                follow(Event(f"training {name}", progress.step, config.steps, progress.terms))
                 params = progress.state.params
+                if progress.space is not None:
+                    found = in_units(progress.space, scales), _network(programs, params, scales)
+                    results.space, results.network = found  # at once, as they go together
+                follow(Event(f"training {name}", progress.step, config.steps, progress.terms))
         follow(Event(f"evaluating {name}", 0, 1))
-        with _Timed(results, f"{key}_evaluation"):
-            evaluation = evaluate(programs, params, sizes, scales, reference, test)
-        results.evaluations[name] = evaluation
-        if guided:
-            results.space = evaluation.space
+        with Timed(results, f"{key}_evaluation"):
+            # Those that the guided network was trained with are its own; new ones would
+            # differ by the noise of their samples.
+            space = results.space if guided else None
+            results.evaluations[name] = evaluate(
+                programs, params, sizes, scales, reference, test, space=space
+            )
         follow(Event(f"evaluating {name}", 1, 1))
 
 
@@ -281,7 +154,7 @@ def in_units(space: Space, scales: Scales) -> Space:
     """Turns a space solved from normalized targets into one in the targets' units.
 
     Args:
-        space: From ``Programs.solve``.
+        space: From a training.
         scales: What its targets were normalized by.
 
     Returns:
@@ -307,28 +180,7 @@ def in_units(space: Space, scales: Scales) -> Space:
     )
 
 
-class _Timed:
-    """Notes the wall and processor time of a stage."""
-
-    def __init__(self, results: Results, stage: str) -> None:
-        self.results, self.stage = results, stage
-
-    def __enter__(self) -> None:
-        self.wall, self.processor = time.perf_counter(), time.process_time()
-
-    def __exit__(self, *_: object) -> None:
-        self.results.seconds[self.stage] = {
-            "wall": round(time.perf_counter() - self.wall, 2),
-            "processor": round(time.process_time() - self.processor, 2),
-        }
-
-
-def _plain(value: Any) -> Any:
-    """Makes a value strict JSON."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _network(programs: Programs, params: Any, scales: Scales) -> Network:
+    """Copies the weights, as the next step reuses their memory."""
+    model = nnx.merge(programs.graph, jax.tree.map(np.array, params))
+    return Network(model, *map(float, scales.field))

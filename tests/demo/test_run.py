@@ -6,10 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from spacelearn_jax.demo import Config, load_network, simulated
+from spacelearn_jax.demo.dataset import pooled, split
+from spacelearn_jax.demo.evaluate import r_squared
 from spacelearn_jax.io import load_space
 
 COMMAND = [sys.executable, "-m", "spacelearn_jax", "demo", "--fast", "--out"]
@@ -40,7 +44,15 @@ def fast(tmp_path_factory, environment):
 
 def test_it_shows_a_table(fast):
     _, text = fast
-    for word in (*QUANTITIES, "mean", "own subspace", "report.png", "metrics.json", "space.npz"):
+    for word in (
+        *QUANTITIES,
+        "mean",
+        "own subspace",
+        "report.png",
+        "metrics.json",
+        "space.npz",
+        "network.npz",
+    ):
         assert word in text
 
 
@@ -84,6 +96,22 @@ def test_the_space_is_saved(fast):
         q: (k, metrics["sizes"]["latent_dim"]) for q, k in metrics["sizes"]["k"].items()
     }
     assert space.decode(np.zeros(metrics["sizes"]["latent_dim"], "f4"))["energy"].shape == (4, 4)
+
+
+def test_what_is_saved_reads_held_out_fields_as_well_as_it_says(fast, environment):
+    out, _ = fast
+    metrics = json.loads((out / "metrics.json").read_text())
+    config = Config.fast()
+    cache = Path(environment["SPACELEARN_JAX_CACHE"])
+    _, test = split(simulated(config.simulation, folder=cache), config.held_out, seed=0)
+    network, space = load_network(out / "network.npz"), load_space(out / "space.npz")
+    read = space.decode(network.encode(test.fields))
+    truth = pooled(test.targets, metrics["sizes"]["bins"])
+    for q, wanted in metrics["guided"]["r2"].items():
+        assert r_squared(truth[q], read[q]) == pytest.approx(wanted, abs=1e-3)
+    error = network.decode(network.encode(test.fields)) - test.fields
+    wanted = metrics["guided"]["relative_reconstruction_error"]
+    assert np.linalg.norm(error) / np.linalg.norm(test.fields) == pytest.approx(wanted, rel=1e-2)
 
 
 def test_the_report_is_a_picture(fast):
@@ -144,7 +172,7 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, environment, fast):
         process.kill()
     assert process.returncode == 130, seen + rest
     assert "Interrupted" in rest
-    assert "metrics.json, space.npz, report.png" in rest
+    assert "metrics.json, space.npz, network.npz, report.png" in rest
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["complete"] is False
     assert metrics["interrupted_while"] == "training with SPACE"

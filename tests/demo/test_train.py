@@ -7,21 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from spacelearn_jax.demo.config import Config
-from spacelearn_jax.demo.dataset import Dataset, Sizes, pooled, size, split
-from spacelearn_jax.demo.train import (
-    build,
+from spacelearn_jax.demo.batches import (
     draw,
     in_batches,
     measure_scales,
     normalized,
     on_device,
     reference_samples,
-    train,
 )
+from spacelearn_jax.demo.config import Config
+from spacelearn_jax.demo.dataset import Dataset, Sizes, pooled, size, split
+from spacelearn_jax.demo.train import build, train
 
 CONFIG = dataclasses.replace(
-    Config.fast(), steps=20, width=2, batch_size=16, reference_size=32, resolve_every=10
+    Config.fast(), steps=20, width=2, batch_size=16, reference_size=32, refresh_every=4
 )
 
 
@@ -38,13 +37,16 @@ def runs():
     dataset = toy()
     sizes = size(dataset, CONFIG)
     data, scales = on_device(dataset), measure_scales(dataset, sizes)
+    programs = build(CONFIG, sizes, dataset.grid, flow=False)
     found = {}
     for guided in (True, False):
-        programs = build(CONFIG, sizes, dataset.grid, flow=False, guided=guided)
-        reference = reference_samples(data, CONFIG, flow=False) if guided else None
-        steps = [(p.step, p.terms) for p in train(programs, CONFIG, data, scales, reference)]
-        found[guided] = programs, steps
-    return found
+        steps, spaces, last = [], [], None
+        for progress in train(programs, CONFIG, data, scales, guided=guided):
+            steps.append((progress.step, progress.terms))
+            spaces.append(progress.space)
+            last = progress
+        found[guided] = steps, last, spaces
+    return programs, data, found
 
 
 def test_a_split_never_divides_a_group():
@@ -97,13 +99,21 @@ def test_batches_are_put_together_again(count):
     np.testing.assert_array_equal(in_batches(lambda x: 2 * x, rows, 8), 2 * rows)
 
 
-def test_one_compilation_a_network(runs):
-    for programs, _ in runs.values():
-        assert programs.step._cache_size() == 1
+def test_reference_samples_are_spread_over_the_training():
+    data = on_device(toy())
+    fields, targets = reference_samples(data, CONFIG, flow=False)
+    assert len(fields) == len(targets["mean"]) == 32
+    for row, sample in ((0, 0), (-1, 95)):
+        np.testing.assert_array_equal(fields[row], data[0][sample])
+    assert len(reference_samples(data, Config(), flow=False)[0]) == 96
+
+
+def test_one_compilation_for_both_networks(runs):
+    assert runs[0].step._cache_size() == 1
 
 
 def test_progress_is_reported_up_to_the_last_step(runs):
-    for guided, (_, steps) in runs.items():
+    for guided, (steps, *_) in runs[2].items():
         assert [step for step, _ in steps] == [5, 10, 15, 20]
         wanted = ["reconstruction"]
         if guided:
@@ -113,12 +123,29 @@ def test_progress_is_reported_up_to_the_last_step(runs):
 
 
 def test_losses_fall(runs):
-    for guided, (_, steps) in runs.items():
+    for guided, (steps, *_) in runs[2].items():
         for term in ("reconstruction", "alignment")[: 1 + guided]:
             assert steps[-1][1][term] < steps[0][1][term]
 
 
-def test_both_networks_start_alike(runs):
-    guided, plain = (jax.tree.leaves(runs[g][0].init().params) for g in (True, False))
-    for a, b in zip(guided, plain, strict=True):
+def test_the_tracker_follows_the_guided_network_alone(runs):
+    guided, plain = (runs[2][g][1] for g in (True, False))
+    # The first of 20 updates solves, then every fourth.
+    assert int(guided.state.tracker.step) == 20
+    assert int(guided.state.tracker.refreshes) == 5
+    assert set(guided.space) == {"mean", "vorticity"}
+    assert plain.space is None
+    # Earlier ones outlive the memory of their steps.
+    first = runs[2][True][2][0]
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(first))
+    assert all(not leaf.any() for leaf in jax.tree.leaves(plain.state.tracker))
+
+
+def test_guidance_is_the_only_difference(runs):
+    """A guided step with weights of zero would be an unguided one: same batches, same start."""
+    programs, data, found = runs
+    first = [programs.init(data).params for _ in range(2)]
+    for a, b in zip(*map(jax.tree.leaves, first), strict=True):
         np.testing.assert_array_equal(a, b)
+    keys = [jax.random.key_data(found[g][1].state.key) for g in (True, False)]
+    np.testing.assert_array_equal(*keys)

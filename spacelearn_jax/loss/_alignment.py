@@ -19,6 +19,7 @@ def alignment_by_quantity(
     A: Mapping[str, jax.Array],
     Y: Mapping[str, jax.Array],
     where: _numerics.Where,
+    coordinates: _batch.Coordinates,
     *,
     axis_name: Hashable | None,
 ) -> dict[str, jax.Array]:
@@ -27,9 +28,8 @@ def alignment_by_quantity(
         return {}
     float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
     dtype = _numerics.compute_dtype(Z, *W.values(), *A.values(), *float_targets)
-    S = _batch.project(Z, _batch.stack(W, dtype), _numerics.any_rows(where), axis_name)
     losses = {}
-    for q, S_q in _batch.Layout.of(W).split(S).items():
+    for q, S_q in _batch.Layout.of(W).split(coordinates(dtype)).items():
         rows = _numerics.rows_of(where, q)
         if isinstance(where, dict):
             S_q = _numerics.center(S_q, rows, axis_name)
@@ -52,7 +52,8 @@ def _alignment(
     reduction: str,
     axis_name: Hashable | None,
 ) -> jax.Array | dict[str, jax.Array]:
-    losses = alignment_by_quantity(Z, W, A, Y, where, axis_name=axis_name)
+    S = _batch.coordinates(Z, W, _numerics.any_rows(where), axis_name)
+    losses = alignment_by_quantity(Z, W, A, Y, where, S, axis_name=axis_name)
     reduced = reduce(losses, weights, reduction, _numerics.compute_dtype(Z))
     return _numerics.replicated(reduced, axis_name)
 

@@ -1,10 +1,7 @@
-"""Batch statistics that the losses share.
+"""Batch statistics that the losses share."""
 
-Each is a plain function of the same inputs, so that XLA computes it once where
-losses are used together.
-"""
-
-from collections.abc import Hashable, Mapping
+import functools
+from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -38,14 +35,29 @@ def stack(W: Mapping[str, jax.Array], dtype: jnp.dtype) -> jax.Array:
     return jnp.concatenate([w.astype(dtype) for w in W.values()])
 
 
-def project(
+Coordinates = Callable[[jnp.dtype], jax.Array]
+
+
+def coordinates(
     Z: jax.Array,
-    W_all: jax.Array,
+    W: Mapping[str, jax.Array],
     where: jax.Array | None,
     axis_name: Hashable | None,
-) -> jax.Array:
-    """Returns the coordinates (B, K) of centred latents in all subspaces at once."""
-    return _numerics.center(Z.astype(W_all.dtype), where, axis_name) @ W_all.T
+    *,
+    precision: jax.lax.Precision | None = None,
+) -> Coordinates:
+    """Returns what projects centred latents on all subspaces at once, (B, K), in a dtype.
+
+    Losses that are used together take it from one place: a product that is traced once is
+    also differentiated by one product.
+    """
+
+    @functools.cache
+    def project(dtype: jnp.dtype) -> jax.Array:
+        Zc = _numerics.center(Z.astype(dtype), where, axis_name)
+        return jnp.matmul(Zc, stack(W, dtype).T, precision=precision)
+
+    return project
 
 
 def check_latents_and_bases(

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,7 @@ def correlations_by_pair(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
     where: jax.Array | None,
+    coordinates: _batch.Coordinates,
     pair_norms: _PairNorm,
     *,
     axis_name: Hashable | None,
@@ -44,10 +45,9 @@ def correlations_by_pair(
     """Returns ||S_i^T S_j / B||_F^2 / norm_ij for every i, j (Q, Q), S standardized."""
     dtype = _numerics.compute_dtype(Z, *W.values())
     n = _numerics.count(Z, where, axis_name, dtype)
-    S = _batch.project(Z, _batch.stack(W, dtype), where, axis_name)
     # Centred twice, in the legacy form too: a mean that is off by a bit is divided by
     # epsilon where a column is constant, and would read as a correlation of 1e15.
-    centred, std = _numerics.column_std(S, n, where, axis_name)
+    centred, std = _numerics.column_std(coordinates(dtype), n, where, axis_name)
     # A column without variance becomes zero, without gradient: std = 0 carries none.
     std = std[None]
     S = jnp.where(std == 0, 0, centred / (std + _EPS))
@@ -74,6 +74,25 @@ def reduce_pairs(
     return total / max(values.shape[0], 1) if reduction == "mean" else total
 
 
+def disentanglement(
+    Z: jax.Array,
+    W: Mapping[str, jax.Array],
+    where: jax.Array | None,
+    weights: Mapping[str, jax.Array],
+    coordinates: _batch.Coordinates,
+    *,
+    pair_norm: str,
+    axis_name: Hashable | None,
+    reduction: str = "mean",
+) -> Any:
+    """Computes the loss, or the losses of pairs, from checked arguments."""
+    if len(W) < 2:
+        return {} if reduction == "none" else jnp.zeros((), _numerics.compute_dtype(Z))
+    norms = _PAIR_NORMS[pair_norm]
+    pairs = correlations_by_pair(Z, W, where, coordinates, norms, axis_name=axis_name)
+    return reduce_pairs(pairs, tuple(W), weights, reduction)
+
+
 @compiled(static=("pair_norm", "reduction", "axis_name"))
 def _disentanglement(
     Z: jax.Array,
@@ -84,39 +103,19 @@ def _disentanglement(
     pair_norm: str,
     reduction: str,
     axis_name: Hashable | None,
-) -> jax.Array | dict[tuple[str, str], jax.Array]:
-    if len(W) < 2:
-        return {} if reduction == "none" else jnp.zeros((), _numerics.compute_dtype(Z))
-    pairs = correlations_by_pair(
+) -> Any:
+    rows = _numerics.any_rows(where)
+    loss = disentanglement(
         Z,
         W,
-        _numerics.any_rows(where),
-        _PAIR_NORMS[pair_norm],
-        axis_name=axis_name,
-    )
-    return _numerics.replicated(reduce_pairs(pairs, tuple(W), weights, reduction), axis_name)
-
-
-def disentanglement(
-    Z: jax.Array,
-    W: Mapping[str, jax.Array],
-    where: _numerics.Where,
-    *,
-    pair_norm: str,
-    axis_name: Hashable | None,
-) -> jax.Array:
-    """Computes the mean over pairs from checked arguments."""
-    loss = _disentanglement(
-        Z,
-        dict(W),
-        where,
-        {},
+        rows,
+        weights,
+        _batch.coordinates(Z, W, rows, axis_name),
         pair_norm=pair_norm,
-        reduction="mean",
         axis_name=axis_name,
+        reduction=reduction,
     )
-    assert isinstance(loss, jax.Array)
-    return loss
+    return _numerics.replicated(loss, axis_name)
 
 
 @overload
@@ -246,7 +245,7 @@ def disentanglement_loss_original(
         min_rows=2,
         may_be_empty=True,
     )
-    loss = _disentanglement(
+    return _disentanglement(
         z,
         w,
         mask,
@@ -255,5 +254,3 @@ def disentanglement_loss_original(
         reduction="mean",
         axis_name=axis_name,
     )
-    assert isinstance(loss, jax.Array)
-    return loss

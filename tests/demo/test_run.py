@@ -27,9 +27,9 @@ def environment(tmp_path_factory):
     return {**os.environ, "SPACELEARN_JAX_CACHE": str(cache), "COLUMNS": "160", "NO_COLOR": "1"}
 
 
-@pytest.fixture(scope="module")
-def fast(tmp_path_factory, environment):
-    out = tmp_path_factory.mktemp("fast") / "results"
+def test_fast_run(tmp_path, environment):
+    """One run for all: workers of a parallel session would each start their own."""
+    out = tmp_path / "results"
     process = subprocess.run(
         [*COMMAND, str(out)],
         env=environment,
@@ -39,11 +39,17 @@ def fast(tmp_path_factory, environment):
         timeout=TIMEOUT,
     )
     assert process.returncode == 0, process.stderr
-    return out, process.stdout
+    check_table(process.stdout)
+    metrics = json.loads((out / "metrics.json").read_text())
+    check_metrics(metrics)
+    # Guidance shows even in seconds.
+    assert metrics["guided"]["mean_r2"] > metrics["unguided"]["mean_r2"] + 0.1
+    check_space(out, metrics)
+    check_that_what_is_saved_reads_as_well_as_it_says(out, metrics, environment)
+    check_report(out)
 
 
-def test_it_shows_a_table(fast):
-    _, text = fast
+def check_table(text):
     for word in (
         *QUANTITIES,
         "mean",
@@ -56,9 +62,7 @@ def test_it_shows_a_table(fast):
         assert word in text
 
 
-def test_metrics_are_complete(fast):
-    out, _ = fast
-    metrics = json.loads((out / "metrics.json").read_text())
+def check_metrics(metrics):
     assert metrics["complete"] is True
     assert metrics["config"]["seed"] == 0
     samples = metrics["samples"]
@@ -82,14 +86,7 @@ def test_metrics_are_complete(fast):
     }
 
 
-def test_guidance_shows_even_in_seconds(fast):
-    metrics = json.loads((fast[0] / "metrics.json").read_text())
-    assert metrics["guided"]["mean_r2"] > metrics["unguided"]["mean_r2"] + 0.1
-
-
-def test_the_space_is_saved(fast):
-    out, _ = fast
-    metrics = json.loads((out / "metrics.json").read_text())
+def check_space(out, metrics):
     space = load_space(out / "space.npz")
     assert list(space) == QUANTITIES
     assert {q: w.shape for q, (w, _, _) in space.items()} == {
@@ -98,9 +95,7 @@ def test_the_space_is_saved(fast):
     assert space.decode(np.zeros(metrics["sizes"]["latent_dim"], "f4"))["energy"].shape == (4, 4)
 
 
-def test_what_is_saved_reads_held_out_fields_as_well_as_it_says(fast, environment):
-    out, _ = fast
-    metrics = json.loads((out / "metrics.json").read_text())
+def check_that_what_is_saved_reads_as_well_as_it_says(out, metrics, environment):
     config = Config.fast()
     cache = Path(environment["SPACELEARN_JAX_CACHE"])
     _, test = split(simulated(config.simulation, folder=cache), config.held_out, seed=0)
@@ -114,10 +109,10 @@ def test_what_is_saved_reads_held_out_fields_as_well_as_it_says(fast, environmen
     assert np.linalg.norm(error) / np.linalg.norm(test.fields) == pytest.approx(wanted, rel=1e-2)
 
 
-def test_the_report_is_a_picture(fast):
+def check_report(out):
     from matplotlib import image
 
-    picture = image.imread(fast[0] / "report.png")
+    picture = image.imread(out / "report.png")
     assert picture.shape[0] > 900
     assert picture.shape[1] > 1400
     assert picture[..., :3].std() > 0.05
@@ -151,8 +146,8 @@ def test_own_data(tmp_path, environment):
     assert (tmp_path / "out" / "report.png").exists()
 
 
-def test_ctrl_c_keeps_what_was_done(tmp_path, environment, fast):
-    """Interrupted in training; the cache is warm, so it gets there at once."""
+def test_ctrl_c_keeps_what_was_done(tmp_path, environment):
+    """Interrupted in training."""
     out = tmp_path / "results"
     process = subprocess.Popen(
         [*COMMAND, str(out), "--steps", "100000"],

@@ -14,6 +14,7 @@ from spacelearn_jax._moments._sums import (
     accumulated,
     difference,
     rounded,
+    two_product,
     two_sum,
 )
 
@@ -76,15 +77,18 @@ def decayed(m: Moments, decay: jax.Array | float, batch: Moments) -> Moments:
     """
     factor = {g: jnp.where(batch.n[g] > 0, decay, 1).astype(x.dtype) for g, x in m.n.items()}
 
-    def faded(part: Moments) -> Moments:
-        fields: dict[str, Any] = {}
-        for field, values in part.fields().items():
-            fields[field] = {
-                q: rounded(factor[q if q in factor else ""] * x) for q, x in values.items()
-            }
-        return part._replace(**fields)
-
-    return faded(m)._replace(low=None if m.low is None else faded(m.low))
+    faded: dict[str, Any] = {}
+    low: dict[str, Any] = {}
+    for field, values in m.fields().items():
+        by = {q: factor[q if q in factor else ""] for q in values}
+        if m.low is None:
+            faded[field] = {q: by[q] * x for q, x in values.items()}
+            continue
+        pairs = {q: two_product(by[q], x) for q, x in values.items()}
+        faded[field] = {q: pair[0] for q, pair in pairs.items()}
+        rest = _low(m, field)
+        low[field] = {q: pair[1] + by[q] * rest[q] for q, pair in pairs.items()}
+    return m._replace(**faded, low=None if m.low is None else m.low._replace(**low))
 
 
 def over_devices(m: Moments, axis_name: Hashable) -> Moments:

@@ -100,6 +100,19 @@ def two_sum(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     return s, (x - (s - back)) + (y - back)
 
 
+def two_product(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the float32 product, a digit short, and the rest of it.
+
+    Reference:
+        Dekker, A floating-point technique for extending the available precision,
+        Numerische Mathematik 18, 1971.
+    """
+    p = rounded(x * y)
+    x_high, y_high = lax.reduce_precision(x, 8, 11), lax.reduce_precision(y, 8, 11)
+    x_low, y_low = x - x_high, y - y_high
+    return p, ((x_high * y_high - p) + (x_high * y_low + x_low * y_high)) + x_low * y_low
+
+
 def difference(
     x: jax.Array, x_low: jax.Array | None, y: jax.Array, y_low: jax.Array | None
 ) -> jax.Array:

@@ -76,6 +76,22 @@ def test_counts_go_on_past_the_last_float32_integer():
     assert float(m.sums.n[""]) + float(m.sums.low.n[""]) == 2**24 + 2000
 
 
+@pytest.mark.parametrize("decay", [1.0, 0.999])
+def test_decay_costs_no_digits(decay):
+    """As many small steps as it takes for the roundings of each to show."""
+    one = np.float32([[1.0], [-1.0]])
+    m = Moments.from_batch(one, {"y": one}, sample_weight=np.float32([2**23] * 2))
+    add = jax.jit(
+        lambda m: jax.lax.fori_loop(0, 1000, lambda _, m: m.update(one, {"y": one}, decay=decay), m)
+    )
+    m = add(m)
+    expected = 2.0**24 * np.float64(np.float32(decay)) ** 1000
+    expected += 2 * sum(np.float64(np.float32(decay)) ** np.arange(1000))
+    for name in ("n", "Szz"):
+        pair = [np.float64(np.ravel(getattr(x, name)[""])[0]) for x in (m.sums, m.sums.low)]
+        np.testing.assert_allclose(sum(pair), expected, rtol=1e-11)
+
+
 def test_small_steps_of_large_sums_are_not_lost():
     """Each batch adds less than half of the last digit of the sum."""
     big = Moments.from_batch(

@@ -11,14 +11,18 @@ from spacelearn_jax._solve import solve_subspaces as solve_subspaces
 from spacelearn_jax._subspaces import principal_directions as principal_directions
 from spacelearn_jax._subspaces import subspaces as subspaces
 from spacelearn_jax.loss import combined_loss as combined_loss
+from spacelearn_jax.moments import Moments as Moments
 from spacelearn_jax.space import Space as Space
+from spacelearn_jax.streams import fit_stream as fit_stream
 
 __version__ = metadata.version("spacelearn-jax")
 
 __all__ = [
+    "Moments",
     "Space",
     "combined_loss",
     "data",
+    "fit_stream",
     "linalg",
     "loss",
     "optim",

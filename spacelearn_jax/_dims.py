@@ -4,17 +4,19 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
 from spacelearn_jax.data._pool import MODES, check_field, pool
 from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import _bins, _k, _modes
 
 
 def solve_dims(
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | Moments,
     max_bins: int,
     bin_thresholds: float | Mapping[str, float],
     k_thresholds: float | Mapping[str, float],
@@ -35,7 +37,8 @@ def solve_dims(
     compiled and one is run.
 
     Args:
-        Y: Fields ``{q: (B, S), (B, C, H, W) or (B, C, D, H, W)}``.
+        Y: Fields ``{q: (B, S), (B, C, H, W) or (B, C, D, H, W)}``; or the ``Moments`` of
+            such fields, whose averages over bins have moments that follow.
         max_bins: Largest number of bins along an axis, at least 2.
         bin_thresholds: Fraction of variance in (0, 1] that sets the bins, for all or
             ``{q: fraction}``.
@@ -70,7 +73,12 @@ def solve_dims(
         {'wave': (2, 1)}
     """
     function = "solve_dims"
-    y, mask = _modes.check_targets(function, Y, where, axis_name)
+    if isinstance(Y, Moments):
+        products, rows = _modes.target_products(function, Y, where, axis_name)
+        # Row i of the products is a field as well: that of the covariances with point i.
+        y = {q: S.reshape(-1, *Y.target_shapes[q]) for q, S in products.items()}
+    else:
+        y, mask = _modes.check_targets(function, Y, where, axis_name)
     _bins.require_space(function, y)
     for q, field in y.items():
         check_field(function, _checks.entry("Y", q), field)
@@ -94,12 +102,24 @@ def solve_dims(
         _k.DEFAULT_THRESHOLD,
     )
     mode = _checks.choice(function, "pooling_mode", pooling_mode, MODES)
+    if isinstance(Y, Moments) and mode == "max":
+        raise _checks.failure(
+            ValueError,
+            function,
+            "pooling_mode",
+            "'avg' for moments",
+            "'max'",
+            "Maxima don't follow from moments: pass the fields.",
+        )
     own_bins = _checks.flag(function, "pool_per_quantity", pool_per_quantity)
     own_k = _checks.flag(function, "k_per_quantity", k_per_quantity)
     ndims = _bins.spatial_ndims(function, spatial_ndim, y)
     solver = check_solver(function, solver)
 
     def count(targets: dict[str, jax.Array], etas: dict[str, float]) -> dict[str, jax.Array]:
+        if isinstance(Y, Moments):
+            flat = {q: S.reshape(len(S), -1) for q, S in targets.items()}
+            return _modes.moment_counts(function, flat, rows, etas)
         return _modes.mode_counts(function, targets, etas, mask, solver=solver, axis_name=axis_name)
 
     counts = count(y, bin_etas)
@@ -108,7 +128,10 @@ def solve_dims(
         bins = dict.fromkeys(bins, _modes.largest(bins))
 
     def k_at(q: str, n: int) -> jax.Array:
-        return count({q: pool(y[q], n, mode)}, k_etas)[q]
+        pooled = pool(y[q], n, mode)
+        if isinstance(Y, Moments):  # the mean is linear: over both axes of the products
+            pooled = pool(jnp.moveaxis(pooled, 0, -1).reshape(-1, *y[q].shape[1:]), n, mode)
+        return count({q: pooled}, k_etas)[q]
 
     ks = {}
     for q, n in bins.items():

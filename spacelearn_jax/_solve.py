@@ -6,18 +6,22 @@ import jax
 from jax import lax
 from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks, _numerics
+from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax._subspaces import (
     centred,
     check_batch,
+    check_moments,
     cross_factors,
     intercept,
     leading_basis,
     leading_pair,
     limits,
+    moment_limits,
 )
+from spacelearn_jax.linalg import _factors
 from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim._decoders import decoder
 from spacelearn_jax.space import Space
 
@@ -47,9 +51,42 @@ def _solve_subspaces(
     return Space(W, A, V, z_mean, y_mean, {q: y.shape[1:] for q, y in Y.items()})
 
 
+def from_moments(
+    m: _moments.Moments,
+    k: Mapping[str, int],
+    shapes: Mapping[str, tuple[int, ...]],
+    solver: Solver,
+    near: Mapping[str, jax.Array] | None,
+) -> Space:
+    """Solves the subspaces of these moments, with bases nearest to ``near`` if given."""
+    z_mean = m.z_mean[""]
+    W, A, V, y_mean = {}, {}, {}, {}
+    for q, C in m.Szy.items():
+        factors = _factors.factors(C, solver)
+        V[q] = leading_pair(factors)[1]
+        w = leading_basis(factors, k[q])
+        W[q] = w if near is None else _moments.aligned(w, near[q])
+        a = _moments.decoder(m, q, W[q])
+        A[q] = a if shapes[q] else a[:, 0]
+        y_mean[q] = intercept(z_mean - m.z_mean[m.group(q)], W[q], a, m.y_mean[q])
+    return Space(W, A, V, z_mean, y_mean, shapes)
+
+
+@compiled(static=("k", "shapes", "solver"))
+def _solve_moments(
+    m: _moments.Moments,
+    *,
+    k: tuple[int, ...],
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    solver: Solver,
+) -> Space:
+    sizes = dict(zip(m.Szy, k, strict=True))
+    return from_moments(lax.stop_gradient(m), sizes, dict(shapes), solver, None)
+
+
 def solve_subspaces(
-    Z: ArrayLike,
-    Y: Mapping[str, ArrayLike],
+    Z: ArrayLike | Moments,
+    Y: Mapping[str, ArrayLike] | None = None,
     *,
     k: int | Mapping[str, int] = 32,
     where: ArrayLike | Mapping[str, ArrayLike] | None = None,
@@ -62,8 +99,8 @@ def solve_subspaces(
     cross-covariance once. Nothing in the result carries a gradient.
 
     Args:
-        Z: Latents (B, D).
-        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
+        Z: Latents (B, D), or the ``Moments`` of latents and targets.
+        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. None with moments.
         k: Dimensions of the subspaces: one for all, capped at min(D, p) of each
             quantity, or ``{q: k_q}``.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
@@ -88,7 +125,14 @@ def solve_subspaces(
         >>> print(space.decode(Z)["x"].round(4))
         [0. 2. 4.]
     """
-    z, y, mask = check_batch("solve_subspaces", Z, Y, where, axis_name)
-    sizes = _checks.sizes("solve_subspaces", k, limits(z, y))
-    solver = check_solver("solve_subspaces", solver, needs=max(sizes))
+    function = "solve_subspaces"
+    if isinstance(Z, Moments):
+        m = check_moments(function, Z, axis_name, Y=Y, where=where)
+        sizes = _checks.sizes(function, k, moment_limits(m))
+        solver = check_solver(function, solver, needs=max(sizes))
+        shapes = tuple(Z.target_shapes.items())
+        return _solve_moments(m, k=sizes, shapes=shapes, solver=solver)
+    z, y, mask = check_batch(function, Z, Y, where, axis_name)
+    sizes = _checks.sizes(function, k, limits(z, y))
+    solver = check_solver(function, solver, needs=max(sizes))
     return _solve_subspaces(z, y, mask, k=sizes, solver=solver, axis_name=axis_name)

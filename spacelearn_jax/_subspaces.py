@@ -8,10 +8,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks, _numerics
+from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax.linalg import _factors
 from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.moments import Moments
+from spacelearn_jax.moments._given import alone, whole
 
 # Kept from the original, whose directions are this much shorter than 1.
 _EPS = 1e-8
@@ -122,10 +124,40 @@ def _subspaces(
     }
 
 
+@compiled(static=("solver",))
+def _directions_of(
+    m: _moments.Moments, *, solver: Solver
+) -> dict[str, tuple[jax.Array, jax.Array]]:
+    return {q: leading_pair(_factors.factors(C, solver)) for q, C in m.Szy.items()}
+
+
+@compiled(static=("k", "solver"))
+def _subspaces_of(
+    m: _moments.Moments, *, k: tuple[int, ...], solver: Solver
+) -> dict[str, jax.Array]:
+    return {
+        q: leading_basis(_factors.factors(C, solver), k_q)
+        for (q, C), k_q in zip(m.Szy.items(), k, strict=True)
+    }
+
+
+def check_moments(
+    function: str, m: Moments, axis_name: Hashable | None, **others: object
+) -> _moments.Moments:
+    """Checks moments that come in place of a batch, and that no batch comes as well."""
+    alone(function, **others)
+    return whole(function, "Z", m.sums, axis_name=axis_name)
+
+
+def moment_limits(m: _moments.Moments) -> dict[str, int]:
+    """Returns min(D, p) of every quantity, the most directions there can be."""
+    return {q: min(C.shape) for q, C in m.Szy.items()}
+
+
 def check_batch(
     function: str,
     Z: ArrayLike,
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | None,
     where: ArrayLike | Mapping[str, ArrayLike] | None,
     axis_name: Hashable | None,
 ) -> tuple[jax.Array, dict[str, jax.Array], _numerics.Where]:
@@ -142,8 +174,8 @@ def limits(Z: jax.Array, Y: Mapping[str, jax.Array]) -> dict[str, int]:
 
 
 def principal_directions(
-    Z: ArrayLike,
-    Y: Mapping[str, ArrayLike],
+    Z: ArrayLike | Moments,
+    Y: Mapping[str, ArrayLike] | None = None,
     *,
     where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
@@ -156,8 +188,8 @@ def principal_directions(
     gradient.
 
     Args:
-        Z: Latents (B, D).
-        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
+        Z: Latents (B, D), or the ``Moments`` of latents and targets.
+        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. None with moments.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
@@ -178,15 +210,19 @@ def principal_directions(
         >>> print(w, v)
         [1. 0.] [1.]
     """
-    z, y, mask = check_batch("principal_directions", Z, Y, where, axis_name)
-    solver = check_solver("principal_directions", solver)
+    function = "principal_directions"
+    if isinstance(Z, Moments):
+        m = check_moments(function, Z, axis_name, Y=Y, where=where)
+        return _directions_of(m, solver=check_solver(function, solver))
+    z, y, mask = check_batch(function, Z, Y, where, axis_name)
+    solver = check_solver(function, solver)
     return _principal_directions(z, y, mask, solver=solver, axis_name=axis_name)
 
 
 def subspaces(
-    Z: ArrayLike,
-    Y: Mapping[str, ArrayLike],
-    k: int | Mapping[str, int],
+    Z: ArrayLike | Moments,
+    Y: Mapping[str, ArrayLike] | None = None,
+    k: int | Mapping[str, int] | None = None,
     *,
     where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
@@ -199,8 +235,8 @@ def subspaces(
     carries no gradient.
 
     Args:
-        Z: Latents (B, D).
-        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
+        Z: Latents (B, D), or the ``Moments`` of latents and targets.
+        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. None with moments.
         k: Dimensions of the subspaces: one for all, capped at min(D, p) of each
             quantity, or ``{q: k_q}``.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
@@ -223,7 +259,13 @@ def subspaces(
         >>> print(abs(subspaces(Z, {"x": Z[:, 0]}, 1)["x"]))
         [[1. 0.]]
     """
-    z, y, mask = check_batch("subspaces", Z, Y, where, axis_name)
-    sizes = _checks.sizes("subspaces", k, limits(z, y))
-    solver = check_solver("subspaces", solver, needs=max(sizes))
+    function = "subspaces"
+    if isinstance(Z, Moments):
+        m = check_moments(function, Z, axis_name, Y=Y, where=where)
+        sizes = _checks.sizes(function, k, moment_limits(m))
+        solver = check_solver(function, solver, needs=max(sizes))
+        return _subspaces_of(m, k=sizes, solver=solver)
+    z, y, mask = check_batch(function, Z, Y, where, axis_name)
+    sizes = _checks.sizes(function, k, limits(z, y))
+    solver = check_solver(function, solver, needs=max(sizes))
     return _subspaces(z, y, mask, k=sizes, solver=solver, axis_name=axis_name)

@@ -8,7 +8,17 @@ import pytest
 from jax.typing import ArrayLike
 
 import spacelearn_jax as sl
-from spacelearn_jax import data, flax_linen, flax_nnx, linalg, loss, optim, training
+from spacelearn_jax import (
+    data,
+    flax_linen,
+    flax_nnx,
+    linalg,
+    loss,
+    moments,
+    optim,
+    streams,
+    training,
+)
 
 BATCH = "where=None, axis_name=None"
 REDUCED = "weights=None, reduction='mean'"
@@ -16,9 +26,9 @@ TRACKED = "every=100, decay=0.99, align=True, solver='auto'"
 
 # The added keywords stand after those of the original.
 SIGNATURES = {
-    sl.principal_directions: f"Z, Y, *, {BATCH}, solver='auto'",
-    sl.subspaces: f"Z, Y, k, *, {BATCH}, solver='auto'",
-    sl.solve_subspaces: f"Z, Y, *, k=32, {BATCH}, solver='auto'",
+    sl.principal_directions: f"Z, Y=None, *, {BATCH}, solver='auto'",
+    sl.subspaces: f"Z, Y=None, k=None, *, {BATCH}, solver='auto'",
+    sl.solve_subspaces: f"Z, Y=None, *, k=32, {BATCH}, solver='auto'",
     sl.solve_dims: "Y, max_bins, bin_thresholds, k_thresholds, *, bin_default_threshold=None, "
     "k_default_threshold=None, pooling_mode='avg', pool_per_quantity=False, "
     f"k_per_quantity=False, spatial_ndim=2, {BATCH}, solver='auto'",
@@ -38,7 +48,7 @@ SIGNATURES = {
     optim.optimal_bins: "Y, max_bins=16, variance_threshold=0.95, *, default_threshold=None, "
     f"per_quantity=False, spatial_ndim=2, {BATCH}, solver='auto'",
     optim.minimal_latent_dim: "k, *, Q=None, free_frac=0.3, num_heads=None",
-    optim.fit_decoders: f"W, Z, Y, *, {BATCH}, solver='auto'",
+    optim.fit_decoders: f"W, Z, Y=None, *, {BATCH}, solver='auto', ridge=0.0, shrinkage=None",
     optim.subspace_change: "W_old, W_new",
     optim.k_per_q: "Y, threshold=0.9, *, default_threshold=None, per_quantity=True, "
     f"{BATCH}, solver='auto'",
@@ -64,6 +74,9 @@ SIGNATURES = {
     loss.gradnorm: "alpha=1.5, optimizer=None",
     loss.relobralo: "alpha=0.999, rho=0.999, temperature=1.0, seed=0",
     loss.uncertainty: "",
+    streams.fit_stream: "batches, *, k=None, k_thresholds=None, checkpoint=None, progress=False, "
+    "encode=None, quantities=None, batch_size=None, checkpoint_every=30.0, ridge=0.0, "
+    "shrinkage=None, solver='auto'",
     training.track_subspaces: f"k, *, {TRACKED}",
     training.SubspaceTracker: "init, update",
     training.TrackerState: "space, W_prev, step, refreshes, drift, since, moments",
@@ -71,6 +84,16 @@ SIGNATURES = {
     training.as_latents: "features, batch_axes=0",
     flax_nnx.SubspaceTracker.__init__: f"self, num_features, targets, *, k, {TRACKED}, "
     "use_running_average=False, missing=False, dtype=<class 'jax.numpy.float32'>, rngs=None",
+    moments.Moments: "sums, shapes",
+    moments.Moments.zeros: "D, p, dtype=<class 'jax.numpy.float32'>, *, targets=True, "
+    "missing=False",
+    moments.Moments.from_batch: "Z, Y, where=None, *, sample_weight=None, targets=True, "
+    "axis_name=None",
+    moments.Moments.update: "self, Z, Y, where=None, decay=None, *, sample_weight=None, "
+    "axis_name=None",
+    moments.Moments.merge: "self, other",
+    moments.Moments.psum: "self, axis_name",
+    moments.Moments.explained_variance: "self, W, A",
     linalg.LowRank: "rank, oversample=10, n_iter=2, seed=0",
 }
 
@@ -131,8 +154,13 @@ POSITIONAL = {
     "targets": (flax_nnx.SubspaceTracker.__init__,),
 }
 POSITIONAL["k"] += (training.track_subspaces,)
+POSITIONAL["D"] = POSITIONAL["p"] = POSITIONAL["dtype"] = (moments.Moments.zeros,)
+POSITIONAL["batches"] = (streams.fit_stream,)
+POSITIONAL["other"] = (moments.Moments.merge,)
+POSITIONAL["axis_name"] = (moments.Moments.psum,)
 CONTAINERS = (
     sl.Space,
+    moments.Moments,
     linalg.LowRank,
     loss.Objective,
     loss.Balanced,
@@ -198,7 +226,7 @@ def test_every_name_of_the_original_is_where_it_was():
 
 
 @pytest.mark.parametrize(
-    "module", [sl, loss, optim, data, linalg, training], ids=lambda m: m.__name__
+    "module", [sl, loss, optim, data, linalg, moments, streams, training], ids=lambda m: m.__name__
 )
 def test_exports_are_sorted_and_there(module):
     assert module.__all__ == sorted(module.__all__)
@@ -207,7 +235,7 @@ def test_exports_are_sorted_and_there(module):
 
 
 def test_every_exported_function_is_in_the_table():
-    for module in (sl, loss, optim, data, linalg, training):
+    for module in (sl, loss, optim, data, linalg, moments, streams, training):
         for exported in module.__all__:
             value = getattr(module, exported)
             if inspect.isfunction(value) or inspect.isclass(value):

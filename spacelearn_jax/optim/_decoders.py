@@ -1,16 +1,18 @@
 """Least-squares decoders from subspace coordinates to quantities."""
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks, _numerics
+from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._compile import compiled
-from spacelearn_jax._subspaces import Centred, centred
+from spacelearn_jax._subspaces import Centred, centred, check_moments
 from spacelearn_jax.linalg import _factors
 from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.moments import Moments
 
 
 def least_squares(
@@ -55,14 +57,49 @@ def _fit_decoders(
     return A
 
 
+@compiled(static=("scalars", "estimated"))
+def _fit_moments(
+    W: dict[str, jax.Array],
+    m: _moments.Moments,
+    ridge: jax.Array | None,
+    shrinkage: jax.Array | None,
+    *,
+    scalars: tuple[str, ...],
+    estimated: bool,
+) -> dict[str, jax.Array]:
+    W, m = jax.lax.stop_gradient((W, m))
+    dtype = _numerics.compute_dtype(m.n[""], *W.values())
+    W, m, ridge, shrinkage = jax.tree.map(lambda x: x.astype(dtype), (W, m, ridge, shrinkage))
+    share = _moments.LEDOIT_WOLF if estimated else shrinkage
+    A = {q: _moments.decoder(m, q, w, ridge=ridge, shrinkage=share) for q, w in W.items()}
+    return {q: a[:, 0] if q in scalars else a for q, a in A.items()}
+
+
+@compiled(static=("axis_name",))
+def _gathered(
+    W: dict[str, jax.Array],
+    Z: jax.Array,
+    Y: dict[str, jax.Array],
+    where: _numerics.Where,
+    *,
+    axis_name: Hashable | None,
+) -> _moments.Moments:
+    float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
+    dtype = _numerics.compute_dtype(Z, *float_targets, *W.values())
+    missing = isinstance(where, dict)
+    return _moments.of_batch(Z, Y, where, axis_name, dtype, missing=missing, fourth=True)
+
+
 def fit_decoders(
     W: Mapping[str, ArrayLike],
-    Z: ArrayLike,
-    Y: Mapping[str, ArrayLike],
+    Z: ArrayLike | Moments,
+    Y: Mapping[str, ArrayLike] | None = None,
     *,
     where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
     solver: Solver = "auto",
+    ridge: float = 0.0,
+    shrinkage: float | str | None = None,
 ) -> dict[str, jax.Array]:
     """Fits the linear decoder of each quantity from its subspace.
 
@@ -70,16 +107,24 @@ def fit_decoders(
     singular values below eps * max(B, k) of the largest count as zero. It carries no
     gradient.
 
+    Moments, and so all fits with ``ridge`` or ``shrinkage``, hold products: singular
+    values below about sqrt(eps * k) of the largest count as zero then, and the error
+    grows with the square of the coordinates' condition number, apart from their scales.
+
     Args:
         W: Bases ``{q: (k_q, D)}`` with orthonormal rows.
-        Z: Latents (B, D).
+        Z: Latents (B, D), or the ``Moments`` of latents and targets.
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p; names that ``W``
-            lacks are ignored.
+            lacks are ignored. None with moments.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is fitted on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
-            least k.
+            least k. Moments and regularized fits have one route, an exact one.
+        ridge: What ``ridge * ||A_q||_F^2`` adds to the sum of squares.
+        shrinkage: Share in [0, 1] by which the latents' covariance is drawn towards the
+            multiple of the identity that has its trace, for few samples; or
+            ``"ledoit-wolf"``, which estimates it.
 
     Returns:
         ``{q: A (k_q, p_q)}``; (k_q,) for a target of shape (B,).
@@ -97,10 +142,41 @@ def fit_decoders(
         [3.]
     """
     function = "fit_decoders"
-    _checks.axis(function, axis_name)
-    z = _checks.latents(function, Z, min_rows=2, axis_name=axis_name)
-    w = _checks.bases(function, "W", W, D=z.shape[1])
-    y = _checks.targets(function, Y, B=z.shape[0], names=w)
-    mask = _checks.masks(function, where, z.shape[0], w)
-    solver = check_solver(function, solver, needs=max(x.shape[0] for x in w.values()))
-    return _fit_decoders(w, z, y, mask, solver=solver, axis_name=axis_name)
+    penalty = _checks.positive(function, "ridge", ridge, or_zero=True)
+    share, estimated = share_of(function, shrinkage)
+    if isinstance(Z, Moments):
+        m = check_moments(function, Z, axis_name, Y=Y, where=where)
+        w = _checks.bases(function, "W", W, D=m.z_mean[""].shape[0])
+        _checks.known_names(function, "W", w, m.Szy, "the quantities of the moments")
+        check_solver(function, solver, needs=max(x.shape[0] for x in w.values()))
+        scalars = tuple(q for q in w if not Z.target_shapes[q])
+    else:
+        _checks.axis(function, axis_name)
+        z = _checks.latents(function, Z, min_rows=2, axis_name=axis_name)
+        w = _checks.bases(function, "W", W, D=z.shape[1])
+        y = _checks.targets(function, Y, B=z.shape[0], names=w)
+        mask = _checks.masks(function, where, z.shape[0], w)
+        solver = check_solver(function, solver, needs=max(x.shape[0] for x in w.values()))
+        if not penalty and not estimated and share is None:
+            return _fit_decoders(w, z, y, mask, solver=solver, axis_name=axis_name)
+        m = _gathered(w, z, y, mask, axis_name=axis_name)
+        scalars = tuple(q for q in w if y[q].ndim == 1)
+    return _fit_moments(
+        w,
+        m,
+        jnp.asarray(penalty, m.n[""].dtype) if penalty else None,
+        None if share is None else jnp.asarray(share, m.n[""].dtype),
+        scalars=scalars,
+        estimated=estimated,
+    )
+
+
+def share_of(function: str, shrinkage: Any) -> tuple[float | None, bool]:
+    """Returns the share of shrinkage, or that it is to be estimated."""
+    if shrinkage is None:
+        return None, False
+    if isinstance(shrinkage, str):
+        others = " or a number in [0, 1]"
+        _checks.choice(function, "shrinkage", shrinkage, (_moments.LEDOIT_WOLF,), others=others)
+        return None, True
+    return _checks.fraction(function, "shrinkage", shrinkage), False

@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
 from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import _modes
 
 DEFAULT_THRESHOLD = 0.90
@@ -15,7 +16,7 @@ DEFAULT_THRESHOLD = 0.90
 
 @overload
 def k_per_q(
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | Moments,
     threshold: float | Mapping[str, float] = ...,
     *,
     default_threshold: float | None = ...,
@@ -28,7 +29,7 @@ def k_per_q(
 
 @overload
 def k_per_q(
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | Moments,
     threshold: float | Mapping[str, float] = ...,
     *,
     default_threshold: float | None = ...,
@@ -40,7 +41,7 @@ def k_per_q(
 
 
 def k_per_q(
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | Moments,
     threshold: float | Mapping[str, float] = DEFAULT_THRESHOLD,
     *,
     default_threshold: float | None = None,
@@ -56,7 +57,8 @@ def k_per_q(
     on the target's units.
 
     Args:
-        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
+        Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p; or their ``Moments``,
+            from which all solvers count alike.
         threshold: Fraction of variance in (0, 1], for all or ``{q: fraction}``.
         default_threshold: Fraction for names that a mapping lacks, 0.90 if not given.
         per_quantity: Whether to return one k a quantity, or the largest.
@@ -82,7 +84,10 @@ def k_per_q(
         {'wave': 2}
     """
     function = "k_per_q"
-    y, mask = _modes.check_targets(function, Y, where, axis_name)
+    if isinstance(Y, Moments):
+        y, rows = _modes.target_products(function, Y, where, axis_name)
+    else:
+        y, mask = _modes.check_targets(function, Y, where, axis_name)
     thresholds = _modes.resolve_thresholds(
         function,
         "threshold",
@@ -94,7 +99,12 @@ def k_per_q(
     )
     per_quantity = _checks.flag(function, "per_quantity", per_quantity)
     solver = check_solver(function, solver)
-    counts = _modes.mode_counts(function, y, thresholds, mask, solver=solver, axis_name=axis_name)
+    if isinstance(Y, Moments):
+        counts = _modes.moment_counts(function, y, rows, thresholds)
+    else:
+        counts = _modes.mode_counts(
+            function, y, thresholds, mask, solver=solver, axis_name=axis_name
+        )
     return collect(counts, per_quantity=per_quantity)
 
 

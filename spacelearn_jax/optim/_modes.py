@@ -11,6 +11,8 @@ from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax.linalg import _factors
 from spacelearn_jax.linalg._solvers import LowRank, Solver
+from spacelearn_jax.moments import Moments
+from spacelearn_jax.moments._given import alone, whole
 
 
 def mode_count(
@@ -49,6 +51,25 @@ def mode_count(
     if isinstance(solver, LowRank):
         modes = jnp.where(reached[-1] | (scale == 0), modes, -1)
     return jnp.where(jnp.isfinite(variance), modes, 0)
+
+
+@compiled()
+def _moment_count(S: jax.Array, n: jax.Array, eta: jax.Array) -> jax.Array:
+    """Counts the same from centred products S (p, p) of n rows."""
+    S = lax.stop_gradient(S)
+    finite = jnp.isfinite(jnp.trace(S))
+    scale = jnp.max(jnp.abs(S))
+    S = _numerics.infinities_to_nan(_numerics.safe_divide(S, scale))
+    spectrum = jnp.linalg.eigvalsh(S)[::-1]
+    # Below this eigenvalues are rounding, which would count at a threshold of 1.
+    spectrum = jnp.where(spectrum > jnp.finfo(S.dtype).eps * len(S) * spectrum[0], spectrum, 0)
+    explained = jnp.cumsum(spectrum)
+    reached = explained >= eta.astype(S.dtype) * explained[-1]
+    # No int32 counts so many rows; the width bounds it earlier.
+    rows = jnp.minimum(jnp.floor(n), len(S) + 1).astype(jnp.int32)
+    most = jnp.clip(rows - 1, 1, len(S))
+    modes = jnp.clip(jnp.sum(~reached, dtype=jnp.int32) + 1, 1, most)
+    return jnp.where(finite, jnp.where(scale == 0, 1, modes), 0)
 
 
 def _exact(X: jax.Array) -> jax.Array:
@@ -111,6 +132,29 @@ def mode_counts(
         for q, modes in counts.items():
             concrete(function, q, modes, solver)
     return counts
+
+
+def moment_counts(
+    function: str,
+    S: Mapping[str, jax.Array],
+    n: Mapping[str, jax.Array],
+    thresholds: Mapping[str, float],
+) -> dict[str, jax.Array]:
+    """Counts the modes of every quantity from its centred products and its rows."""
+    counts = {q: _moment_count(x, n[q], jnp.asarray(thresholds[q], x.dtype)) for q, x in S.items()}
+    if not any(isinstance(c, jax.core.Tracer) for c in counts.values()):
+        for q, modes in counts.items():
+            concrete(function, q, modes, "auto")
+    return counts
+
+
+def target_products(
+    function: str, Y: Moments, where: object, axis_name: Hashable | None
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """Returns the centred products of every target, and its rows."""
+    alone(function, where=where)
+    m = whole(function, "Y", Y.sums, targets=True, axis_name=axis_name)
+    return dict(m.Syy or {}), {q: m.n[m.group(q)] for q in m.Szy}
 
 
 def largest(counts: Mapping[str, jax.Array]) -> jax.Array:

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._compile import compiled
+from spacelearn_jax._solve import from_moments
 from spacelearn_jax._subspaces import check_batch, limits
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.loss._stability import projector_distance
@@ -145,7 +146,7 @@ def _init(
     dtype = _numerics.compute_dtype(Z, *float_targets)
     moments = _moments.of_batch(Z, Y, where, axis_name, dtype, missing=isinstance(where, dict))
     shapes = {q: y.shape[1:] for q, y in Y.items()}
-    space = _moments.solve(moments, dict(zip(Y, sizes, strict=True)), shapes, solver, None)
+    space = from_moments(moments, dict(zip(Y, sizes, strict=True)), shapes, solver, None)
     return TrackerState(
         space=space,
         W_prev={q: jnp.array(w, copy=True) for q, w in space.W.items()},
@@ -197,7 +198,7 @@ def _refreshed(
     old = state.space
     k = {q: w.shape[0] for q, w in old.W.items()}
     shapes = dict(old.target_shapes or {})
-    space = _moments.solve(moments, k, shapes, solver, old.W if align else None)
+    space = from_moments(moments, k, shapes, solver, old.W if align else None)
     # A state without data has no earlier subspaces to have moved from.
     first = state.refreshes == 0
     W_prev = {q: jnp.where(first, w, old.W[q]) for q, w in space.W.items()}

@@ -8,6 +8,7 @@ import numpy as np
 import spacelearn_jax as sl
 from spacelearn_jax import data, linalg, loss, optim
 
+from .calls_moments import calls as moment_calls
 from .calls_training import calls as training_calls
 
 B, D = 8, 5
@@ -112,7 +113,9 @@ CALLS = {
     "stability_loss": Call(
         loss.stability_loss, {"W": W, "W_prev": W, "metric": "basis", **_REDUCED}
     ),
-    "fit_decoders": Call(optim.fit_decoders, {"W": W, "Z": Z, "Y": Y, **_EXACT}),
+    "fit_decoders": Call(
+        optim.fit_decoders, {"W": W, "Z": Z, "Y": Y, **_EXACT, "ridge": 0.0, "shrinkage": None}
+    ),
     "k_per_q": Call(optim.k_per_q, {"Y": Y, "threshold": 0.9, **_SIZING}),
     "optimal_bins": Call(
         optim.optimal_bins,
@@ -151,5 +154,6 @@ CALLS = {
     "Space.decode": Call(
         lambda space, Z, names: space.decode(Z, names), {"space": space(), "Z": Z, "names": None}
     ),
+    **{name: Call(*call) for name, call in moment_calls(W, A, Z, Y).items()},
     **{name: Call(*call) for name, call in training_calls(Z, Y).items()},
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import spacelearn_jax as sl
-from spacelearn_jax import data, linalg, loss, optim, training
+from spacelearn_jax import data, linalg, loss, optim, streams, training
 
 from . import (
     rows_bases,
@@ -18,6 +18,7 @@ from . import (
     rows_decoders_masks,
     rows_latents,
     rows_linalg,
+    rows_moments,
     rows_objectives,
     rows_sizes,
     rows_space,
@@ -40,6 +41,7 @@ TOPICS = (
     rows_space,
     rows_objectives,
     rows_training,
+    rows_moments,
 )
 TABLE = [row for topic in TOPICS for row in topic.ROWS]
 FORM = re.compile(
@@ -47,7 +49,7 @@ FORM = re.compile(
 )
 # Arguments that a jitted train step has as arrays.
 ARRAYS = {"Z", "Y", "W", "A", "V", "W_prev", "W_old", "W_new", "W_a", "W_b"}
-ARRAYS |= {"where", "weights", "chunks", "z_mean", "y_mean", "space", "inputs"}
+ARRAYS |= {"where", "weights", "sample_weight", "chunks", "z_mean", "y_mean", "space", "inputs"}
 
 
 def arguments(row: Bad) -> dict[str, Any]:
@@ -123,6 +125,10 @@ def test_form(row: Bad):
     known = set(CALLS[row.function].good)
     if row.function.startswith("Space"):
         known |= set(inspect.signature(sl.Space).parameters) | {"the space", "the name"}
+    if row.function.startswith("Moments"):
+        known |= {"the moments"}
+    if row.function == "fit_stream":
+        known |= {"Z", "Y"}  # of a batch
     if row.function in ("combine", "gradient_norms"):
         known |= {"the inputs", "the term"}
     if row.function in ("compute_Q", "input_to_quantity"):
@@ -144,13 +150,13 @@ def test_enough():
 
 
 # What other functions return, and are checked by.
-MADE = ("Balanced", "Balancer", "Objective", "SubspaceTracker", "TrackerState")
+MADE = ("Balanced", "Moments", "Balancer", "Objective", "SubspaceTracker", "TrackerState")
 
 
 def test_every_public_function_is_there():
     public = {
         name
-        for module in (sl, data, linalg, loss, optim, training)
+        for module in (sl, data, linalg, loss, optim, streams, training)
         for name in module.__all__
         if callable(getattr(module, name)) and name not in ("Solver", *MADE)
     }

@@ -13,7 +13,7 @@ import numpy as np
 import spacelearn_jax as sl
 from spacelearn_jax import data, linalg, loss, optim
 
-from . import training_cases
+from . import moment_cases, training_cases
 
 Inputs = dict[str, Any]
 
@@ -31,6 +31,7 @@ HOST_ONLY = {
     "save_space": "writes a file",
     "minimal_latent_dim": "exact arithmetic on Python ints, which fix shapes",
     "to_device": "places arrays, which a traced function leaves to its caller",
+    **moment_cases.HOST_ONLY,
     **training_cases.HOST_ONLY,
 }
 
@@ -281,6 +282,7 @@ CASES = (
     Case("compute_Q", _joined, ("x",), batch=("x",), by_row=True, calls=None, exact=None),
     Case("input_to_quantity", _piped, ("x",), batch=("x",), by_row=True, calls=None, exact=None),
     Case("ensure_dim", _expanded, ("x",), calls=None, exact=None),
+    *moment_cases.cases(Case),
     *training_cases.cases(Case, ALIGNMENT, DISENTANGLEMENT, STABILITY),
 )
 

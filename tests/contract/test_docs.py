@@ -18,7 +18,14 @@ HEADINGS = ("Args", "Returns", "Raises", "Example", "Reference")
 
 PUBLIC = {name: x for name, x in public().items() if name not in (*PROTOCOL, *ALIASES)}
 # Made by other functions, which check: they say what they hold.
-MADE = ("Balanced", "Balancer", "Objective", "TrackerState", "training.SubspaceTracker")
+MADE = (
+    "Balanced",
+    "Balancer",
+    "Moments",
+    "Objective",
+    "TrackerState",
+    "training.SubspaceTracker",
+)
 VARIABLES = ("SubspaceVariable",)
 DOCUMENTED = {name: x for name, x in PUBLIC.items() if name not in (*READERS, *MADE, *VARIABLES)}
 EXAMPLES = {name: x for name, x in PUBLIC.items() if name not in READERS}

@@ -1,0 +1,130 @@
+"""Memory and speed of ``fit_stream``: rows of D = 256 latents and 64 target values.
+
+Run ``python -m benchmarks.streaming``: it streams a tenth of the rows and all of them (10 million;
+``--rows`` for fewer), each in a process of its own, compares their peak memory, measures the
+throughput against the bare matrix products of the same batches, taken in turns, and ends in two
+asserted claims. With ``--record`` it writes ``results/streaming.json``.
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spacelearn_jax import fit_stream
+
+D, P, B = 256, 64, 8192
+MEMORY_CLAIM = 1.2
+SPEED_CLAIM = 0.6
+ROUNDS = 5
+
+
+def stream(rows, pool=4):
+    """Yields batches of a few that were drawn before: drawing would take longest."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(pool):
+        Z = rng.standard_normal((B, D), dtype=np.float32) + 3
+        drawn.append((Z, {"field": Z[:, :P] + rng.standard_normal((B, P), dtype=np.float32)}))
+    for i in range(-(-rows // B)):
+        left = rows - i * B
+        Z, Y = drawn[i % pool]
+        yield (Z, Y) if left >= B else (Z[:left], {q: y[:left] for q, y in Y.items()})
+
+
+def measured_peak(rows):
+    """Returns the peak memory in MiB of a process that streams this many rows."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.streaming", "--child", str(rows)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout.split()[-1])
+
+
+def child(rows):
+    """Streams, and prints the peak."""
+    jax.block_until_ready(fit_stream(stream(rows), k=16))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+@jax.jit
+def products(sums, Z, y):
+    """Adds the products that a stream can't do without."""
+
+    def product(a, b):
+        return jnp.matmul(a.T, b, precision=jax.lax.Precision.HIGHEST)
+
+    return jax.tree.map(jnp.add, sums, (product(Z, Z), product(Z, y), product(y, y)))
+
+
+def seconds(rows):
+    """Returns the median seconds of a stream and of bare products, and of their ratio."""
+    zeros = tuple(jnp.zeros(shape, jnp.float32) for shape in ((D, D), (D, P), (P, P)))
+    batches = list(stream(B * 4))
+    times = {"stream": [], "products": []}
+
+    def bare():
+        sums = zeros
+        for i in range(rows // B):
+            Z, Y = batches[i % len(batches)]
+            sums = products(sums, Z, Y["field"])
+        jax.block_until_ready(sums)
+
+    def whole():
+        some = (batches[i % len(batches)] for i in range(rows // B))
+        jax.block_until_ready(fit_stream(some, k=16))
+
+    bare(), whole()
+    for _ in range(ROUNDS):
+        for name, run in (("products", bare), ("stream", whole)):
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    ratios = [p / s for p, s in zip(times["products"], times["stream"], strict=True)]
+    return (*(statistics.median(times[name]) for name in times), statistics.median(ratios))
+
+
+def main():
+    """Measures, prints and asserts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--timed-rows", type=int, default=40 * B)
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(options.child)
+        return
+    few, many = measured_peak(options.rows // 10), measured_peak(options.rows)
+    print(
+        f"peak of {options.rows // 10:,} rows: {few:.0f} MiB, of {options.rows:,}: {many:.0f} MiB"
+    )
+    streamed, bare, ratio = seconds(options.timed_rows)
+    speed = options.timed_rows / streamed
+    print(
+        f"{speed:,.0f} rows/s, {ratio:.2f} of the bare products' {options.timed_rows / bare:,.0f}"
+    )
+    if options.record:
+        from benchmarks import _record
+
+        results = {
+            "rows": options.rows,
+            "peak_mib": {"tenth": few, "all": many, "ratio": many / few},
+            "rows_per_second": speed,
+            "share_of_bare_products": ratio,
+        }
+        _record.save("streaming", results)
+    assert many < MEMORY_CLAIM * few, f"{many / few:.2f} times the memory"
+    assert ratio > SPEED_CLAIM, f"{ratio:.2f} of the bare products' speed"
+
+
+if __name__ == "__main__":
+    main()

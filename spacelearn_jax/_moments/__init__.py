@@ -1,0 +1,27 @@
+"""Second moments of latents and targets that can be merged, and what fits them."""
+
+from spacelearn_jax._moments._batch import of_batch as of_batch
+from spacelearn_jax._moments._fit import LEDOIT_WOLF as LEDOIT_WOLF
+from spacelearn_jax._moments._fit import aligned as aligned
+from spacelearn_jax._moments._fit import decoder as decoder
+from spacelearn_jax._moments._fit import explained as explained
+from spacelearn_jax._moments._fit import misfit as misfit
+from spacelearn_jax._moments._merge import decayed as decayed
+from spacelearn_jax._moments._merge import merge as merge
+from spacelearn_jax._moments._merge import over_devices as over_devices
+from spacelearn_jax._moments._sums import Moments as Moments
+from spacelearn_jax._moments._sums import zeros as zeros
+
+__all__ = [
+    "LEDOIT_WOLF",
+    "Moments",
+    "aligned",
+    "decayed",
+    "decoder",
+    "explained",
+    "merge",
+    "misfit",
+    "of_batch",
+    "over_devices",
+    "zeros",
+]

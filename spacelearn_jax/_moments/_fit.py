@@ -1,0 +1,145 @@
+"""What second moments determine: decoders, how well they fit, and how well bases do."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from spacelearn_jax import _numerics
+from spacelearn_jax._moments._sums import Moments
+from spacelearn_jax.linalg import _factors
+
+#: The amount of shrinkage that is estimated, as users write it.
+LEDOIT_WOLF = "ledoit-wolf"
+
+
+def decoder(
+    m: Moments,
+    q: str,
+    w: jax.Array,
+    *,
+    ridge: jax.Array | None = None,
+    shrinkage: jax.Array | str | None = None,
+) -> jax.Array:
+    """Returns the minimum-norm least-squares decoder (k, p) of a basis.
+
+    ``ridge`` is added to the diagonal of the coordinates' Gram matrix; ``shrinkage`` draws
+    the latents' one towards a multiple of the identity by this share.
+    """
+    S = m.Szz[m.group(q)]
+    G = _product(_product(w, S), w.T)
+    C = _product(w, m.Szy[q])
+    # Coordinates that are nothing but rounding are left out.
+    size = jnp.sum(_product(jnp.abs(w), jnp.abs(S)) * jnp.abs(w), axis=1)
+    noise = jnp.diagonal(G) <= jnp.finfo(G.dtype).eps * w.shape[0] * size
+    G = jnp.where(noise[:, None] | noise[None], 0, G)
+    C = jnp.where(noise[:, None], 0, C)
+    if shrinkage is not None:
+        D = S.shape[0]
+        share = ledoit_wolf(m, m.group(q)) if isinstance(shrinkage, str) else shrinkage
+        G = (1 - share) * G + share * (jnp.trace(S) / D) * _product(w, w.T)
+    if ridge is not None:
+        G = G + ridge * jnp.eye(w.shape[0], dtype=G.dtype)
+    return _minimum_norm(G, C)
+
+
+def _minimum_norm(G: jax.Array, C: jax.Array) -> jax.Array:
+    """Solves G A = C for a Gram matrix, with the shortest A where there are several.
+
+    A Gram matrix has the square of its data's condition number. What of that comes from
+    coordinates of different size goes when they are scaled alike.
+    """
+    scale = _numerics.safe_sqrt(jnp.diagonal(G))
+    scale = jnp.where(scale == 0, 1, scale)
+    values, vectors = jnp.linalg.eigh(_numerics.infinities_to_nan(G / scale[:, None] / scale[None]))
+    negligible = values <= jnp.finfo(values.dtype).eps * G.shape[0] * values[-1]
+    inverse = jnp.where(negligible, 0, 1 / jnp.where(negligible, 1, values))
+    onto = _product(vectors.T, C / scale[:, None])
+    A = _product(vectors, inverse[:, None] * onto) / scale[:, None]
+    # Scaled alike, the shortest solution is another one: take away what G doesn't see.
+    unseen = jnp.where(negligible[None], vectors / scale[:, None], 0)
+    unseen = _numerics.safe_divide(
+        unseen, _numerics.safe_sqrt(jnp.sum(jnp.square(unseen), axis=0))[None]
+    )
+    U, s, _ = _factors.factors(unseen, "svd")
+    U = jnp.where((s > jnp.finfo(s.dtype).eps * G.shape[0] * s[0])[None], U, 0)
+    return A - _product(U, _product(U.T, A))
+
+
+def ledoit_wolf(m: Moments, group: str) -> jax.Array:
+    """Returns the share of shrinkage that is expected to serve the latent covariance best.
+
+    Reference:
+        Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance
+        matrices, Journal of Multivariate Analysis 88, 2004.
+    """
+    assert m.fourth is not None  # the caller has seen to it
+    n, D = m.n[group], m.Szz[group].shape[0]
+    S = _numerics.safe_divide(m.Szz[group], n)
+    square = jnp.sum(jnp.square(S))
+    spread = square - jnp.square(jnp.trace(S)) / D
+    error = _numerics.safe_divide(_numerics.safe_divide(m.fourth[group], n) - square, n)
+    return jnp.clip(_numerics.safe_divide(jnp.minimum(error, spread), spread), 0, 1)
+
+
+def explained(m: Moments, q: str, w: jax.Array, a: jax.Array) -> jax.Array:
+    """Returns the share of a target's variance that a decoder (k, p) explains."""
+    assert m.Syy is not None  # the caller has seen to it
+    whole = jnp.trace(m.Syy[q])
+    G = _product(_product(w, m.Szz[m.group(q)]), w.T)
+    found = jnp.sum(a * (2 * _product(w, m.Szy[q]) - _product(G, a)))
+    return _numerics.safe_divide(found, whole)
+
+
+def aligned(w: jax.Array, near: jax.Array) -> jax.Array:
+    """Rotates a basis inside its span to be the nearest to another one.
+
+    Reference:
+        Schoenemann, A generalized solution of the orthogonal Procrustes problem,
+        Psychometrika 31, 1966.
+    """
+    U, _, Vt = _factors.factors(_product(near, w.T), "svd")
+    return _product(_product(U, Vt), w)
+
+
+def misfit(m: Moments, W: Mapping[str, jax.Array]) -> jax.Array:
+    """Tells how far the bases are from spanning leading singular subspaces of the moments.
+
+    It needs products alone, so that it can be asked for on every step. For a singular
+    subspace C C^T W^T lies in the span of W; the sine of the angle by which it leaves is
+    0 there. That holds for trailing singular vectors as well, so it also counts what
+    |W C|^2 would gain, relative to the result, from exchanging the weakest direction in W
+    for a strong one outside. Either is at most 1; the mean over quantities of the larger
+    is returned.
+    """
+    total = jnp.zeros((), next(iter(m.Szy.values())).dtype)
+    for q, C in m.Szy.items():
+        w = W[q]
+        C = _numerics.safe_divide(C, jnp.max(jnp.abs(C)))  # fourth powers follow
+        inside = _product(w, C)
+        image = _product(inside, C.T)
+        leaving = image - _product(_product(image, w.T), w)
+        sine = _numerics.safe_divide(_energy(leaving), _energy(image))
+        captured = jnp.sum(jnp.square(inside), axis=1)
+        gain = jnp.maximum(_outside(C - _product(w.T, inside)) - jnp.min(captured), 0)
+        share = _numerics.safe_divide(gain, jnp.sum(captured) + gain)
+        total += _numerics.safe_sqrt(jnp.maximum(sine, share))
+    return total / len(W)
+
+
+def _outside(R: jax.Array) -> jax.Array:
+    """Returns nearly (and at most) the largest squared singular value of R.
+
+    A step of power iteration from the column with most energy.
+    """
+    largest = jnp.argmax(jnp.sum(jnp.square(R), axis=0))
+    x = _product(R, _product(R.T, jnp.take(R, largest, axis=1)))
+    return _numerics.safe_divide(_energy(_product(R.T, x)), _energy(x))
+
+
+def _energy(x: jax.Array) -> jax.Array:
+    return jnp.sum(jnp.square(x))
+
+
+def _product(x: jax.Array, y: jax.Array) -> jax.Array:
+    return jnp.matmul(x, y, precision=_numerics.EXACT)

@@ -1,0 +1,151 @@
+"""Moments of parts made into those of the whole."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from spacelearn_jax import _numerics
+from spacelearn_jax._moments._sums import (
+    ADDITIVE,
+    Moments,
+    accumulated,
+    difference,
+    rounded,
+    two_product,
+    two_sum,
+)
+
+Shift = dict[str, jax.Array]
+_MEANS = ("z_mean", "y_mean")
+
+
+def merge(a: Moments, b: Moments) -> Moments:
+    """Returns the moments of both together.
+
+    Reference:
+        Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing
+        sample variances, 1979.
+    """
+    n = {g: a.n[g] + b.n[g] for g in a.n}
+    of_a = {g: _numerics.safe_divide(a.n[g], n[g]) for g in n}
+    of_b = {g: _numerics.safe_divide(b.n[g], n[g]) for g in n}
+    merged: dict[str, Any] = {}
+    low: dict[str, Any] = {}
+    shift_a: dict[str, Shift] = {}
+    shift_b: dict[str, Shift] = {}
+    for field in _MEANS:
+        merged[field], low[field], shift_a[field], shift_b[field] = {}, {}, {}, {}
+        low_a, low_b = _low(a, field), _low(b, field)
+        for name, x in getattr(a, field).items():
+            y = getattr(b, field)[name]
+            g = name if field == "z_mean" else a.group(name)
+            between = difference(y, low_b.get(name), x, low_a.get(name))
+            shift_a[field][name] = -of_b[g] * between
+            shift_b[field][name] = of_a[g] * between
+            # From the heavier one the way is shorter, and from the only one there is none.
+            heavier = a.n[g] >= b.n[g]
+            step = rounded(jnp.where(heavier, -shift_a[field][name], -shift_b[field][name]))
+            rest = None
+            if a.low is not None:
+                rest = jnp.where(heavier, low_a[name], low_b[name])
+            mean, rest = accumulated(rest, jnp.where(heavier, x, y), step)
+            merged[field][name] = mean
+            if rest is not None:
+                low[field][name] = rest
+    add_a, add_b = _moved(a, shift_a), _moved(b, shift_b)
+    for field, values in a.fields().items():
+        merged[field], low[field] = {}, {}
+        low_a, low_b = _low(a, field), _low(b, field)
+        for name, x in values.items():
+            rest = low_a[name] + low_b[name] if low_a else None
+            terms = [getattr(b, field)[name]]
+            terms += [rounded(add[field][name]) for add in (add_a, add_b) if field in add]
+            merged[field][name], rest = accumulated(rest, x, *terms)
+            if rest is not None:
+                low[field][name] = rest
+    return Moments(**merged, low=None if a.low is None else Moments(**low))
+
+
+def decayed(m: Moments, decay: jax.Array | float, batch: Moments) -> Moments:
+    """Returns moments in which every sample counts ``decay`` times as much.
+
+    A batch without rows of a group leaves it as it is: what nothing replaces must not
+    fade away, at once with a decay of 0 and by underflow with any other.
+    """
+    factor = {g: jnp.where(batch.n[g] > 0, decay, 1).astype(x.dtype) for g, x in m.n.items()}
+
+    faded: dict[str, Any] = {}
+    low: dict[str, Any] = {}
+    for field, values in m.fields().items():
+        by = {q: factor[q if q in factor else ""] for q in values}
+        if m.low is None:
+            faded[field] = {q: by[q] * x for q, x in values.items()}
+            continue
+        pairs = {q: two_product(by[q], x) for q, x in values.items()}
+        faded[field] = {q: pair[0] for q, pair in pairs.items()}
+        rest = _low(m, field)
+        low[field] = {q: pair[1] + by[q] * rest[q] for q, pair in pairs.items()}
+    return m._replace(**faded, low=None if m.low is None else m.low._replace(**low))
+
+
+def over_devices(m: Moments, axis_name: Hashable) -> Moments:
+    """Returns the moments of the rows of all devices, on each of them."""
+    n = {g: lax.psum(x, axis_name) for g, x in m.n.items()}
+    means: dict[str, Any] = {}
+    rests: dict[str, Any] = {}
+    shift: dict[str, Shift] = {}
+    for field in _MEANS:
+        means[field], rests[field], shift[field] = {}, {}, {}
+        low = _low(m, field)
+        for name, x in getattr(m, field).items():
+            g = name if field == "z_mean" else m.group(name)
+            # Twice, as in a batch: the sum of large means has lost what tells them apart.
+            rough = rounded(_numerics.safe_divide(lax.psum(m.n[g] * x, axis_name), n[g]))
+            away = x - rough + low[name] if low else x - rough
+            rest = rounded(_numerics.safe_divide(lax.psum(m.n[g] * away, axis_name), n[g]))
+            means[field][name], rests[field][name] = two_sum(rough, rest)
+            shift[field][name] = away - rest
+    add = _moved(m, shift)
+    sums: dict[str, Any] = {}
+    low_sums: dict[str, Any] = {}
+    for field, values in m.fields().items():
+        moved = {k: rounded(x + add[field][k]) if field in add else x for k, x in values.items()}
+        sums[field] = lax.psum(moved, axis_name)
+        if m.low is not None:
+            lost = lax.psum(_low(m, field), axis_name)
+            pairs = {name: two_sum(x, lost[name]) for name, x in sums[field].items()}
+            sums[field] = {name: pair[0] for name, pair in pairs.items()}
+            low_sums[field] = {name: pair[1] for name, pair in pairs.items()}
+    if m.low is None:
+        return Moments(**sums, **means)
+    return Moments(**sums, **means, low=Moments(**low_sums, **rests))
+
+
+def _low(m: Moments, field: str) -> Shift:
+    return {} if m.low is None else getattr(m.low, field)
+
+
+def _moved(m: Moments, shift: dict[str, Shift]) -> dict[str, Shift]:
+    """Returns what the sums gain where every row is ``shift`` farther from the centre."""
+    dz = shift["z_mean"]
+    added: dict[str, Shift] = {field: {} for field in m.fields(ADDITIVE[1:])}
+    for g, S in m.Szz.items():
+        d, n = dz[g], m.n[g]
+        added["Szz"][g] = n * jnp.outer(d, d)
+        if m.third is None:
+            continue
+        # |z + d|^2 = |z|^2 + 2 z d + |d|^2, multiplied out; sums of z alone are 0.
+        Sd = jnp.matmul(S, d, precision=_numerics.EXACT)
+        dd, trace = jnp.sum(jnp.square(d)), jnp.trace(S)
+        added["third"][g] = (trace + n * dd) * d + 2 * Sd
+        across = jnp.sum(d * (4 * m.third[g] + 4 * Sd))
+        added["fourth"][g] = across + 2 * dd * trace + n * jnp.square(dd)
+    for q in m.Szy:
+        g, dy = m.group(q), shift["y_mean"][q]
+        added["Szy"][q] = m.n[g] * jnp.outer(dz[g], dy)
+        if m.Syy is not None:
+            added["Syy"][q] = m.n[g] * jnp.outer(dy, dy)
+    return added

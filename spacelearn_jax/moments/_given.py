@@ -1,0 +1,201 @@
+"""Checks of batches and moments against each other."""
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from spacelearn_jax import _checks, _moments, _numerics
+from spacelearn_jax.moments import _compiled
+
+Shapes = tuple[tuple[str, tuple[int, ...] | None], ...]
+Batch = tuple[jax.Array, dict[str, jax.Array], _numerics.Where, jax.Array | None]
+
+
+def batch(
+    function: str,
+    Z: Any,
+    Y: Any,
+    where: Any,
+    sample_weight: Any,
+    axis_name: Hashable | None,
+) -> Batch:
+    """Checks latents, targets, mask and weights of a batch."""
+    _checks.axis(function, axis_name)
+    z = _checks.latents(function, Z, axis_name=axis_name)
+    y = _checks.targets(function, Y, B=z.shape[0])
+    mask = _checks.masks(function, where, z.shape[0], y)
+    if sample_weight is None:
+        return z, y, mask, None
+    weights = _checks.real(function, "sample_weight", sample_weight)
+    if weights.shape != z.shape[:1]:
+        raise _checks.failure(
+            ValueError,
+            function,
+            "sample_weight",
+            f"of shape (B,) = ({z.shape[0]},)",
+            f"shape {weights.shape}",
+            "Pass one weight a row.",
+        )
+    return z, y, mask, weights
+
+
+def sizes(function: str, p: Any) -> tuple[Shapes, dict[str, int]]:
+    """Converts widths, or trailing shapes, to both."""
+    shapes: dict[str, tuple[int, ...] | None] = {}
+    widths: dict[str, int] = {}
+    for q, size in _checks.mapping(function, "p", p, of="quantity names to widths").items():
+        what = _checks.entry("p", q)
+        if isinstance(size, tuple | list):
+            shape = tuple(_checks.integer(function, what, each) for each in size)
+            shapes[q], widths[q] = shape, math.prod(shape)
+        else:
+            kind = "an int or a tuple of ints"
+            shapes[q], widths[q] = None, _checks.integer(function, what, size, kind=kind)
+    return tuple(shapes.items()), widths
+
+
+def float_dtype(function: str, dtype: Any) -> Any:
+    """Converts a floating dtype to the one that moments of it have."""
+    try:
+        given = jnp.dtype(dtype)
+    except Exception:  # NumPy raises this and that
+        given = None
+    if dtype is None or given is None or not jnp.issubdtype(given, jnp.floating):
+        got = _checks.described(dtype) if given is None or dtype is None else str(given)
+        fix = "Pass jnp.float32 or jnp.float64."
+        raise _checks.failure(TypeError, function, "dtype", "a floating dtype", got, fix)
+    wide = given == jnp.float64 == jax.dtypes.canonicalize_dtype(given)
+    return jnp.dtype("float64" if wide else "float32")
+
+
+def fitting(
+    function: str,
+    m: _moments.Moments,
+    Z: jax.Array,
+    Y: Mapping[str, jax.Array],
+    where: _numerics.Where,
+) -> None:
+    """Requires a batch of the quantities and widths of moments."""
+    whole(function, "the moments", m)
+    _checks.known_names(function, "Y", Y, m.Szy, "the quantities of the moments")
+    _checks.has_names(function, "Y", Y, m.Szy)
+    D = m.z_mean[""].shape[0]
+    if Z.shape[1] != D:
+        raise _checks.failure(
+            ValueError,
+            function,
+            "Z",
+            f"of shape (B, D) with D = {D} as before",
+            f"shape {Z.shape}",
+            "Pass latents of one width, or start new moments.",
+        )
+    for q, y in Y.items():
+        p = m.y_mean[q].shape[0]
+        if _checks.width(y) != p:
+            raise _checks.failure(
+                ValueError,
+                function,
+                _checks.entry("Y", q),
+                f"of {p} values a sample as before",
+                f"shape {y.shape}",
+                "Pass targets of one shape, or start new moments.",
+            )
+    if isinstance(where, dict) and not m.missing:
+        raise _checks.failure(
+            ValueError,
+            function,
+            "where",
+            "of shape (B,), as before",
+            "a mapping by quantity",
+            "Start with zeros(..., missing=True), or from_batch with where={q: mask}.",
+        )
+
+
+def alike(function: str, a: _moments.Moments, b: _moments.Moments) -> None:
+    """Requires two moments that add up field by field."""
+    whole(function, "the moments", a)
+    _checks.known_names(function, "other", b.Szy, a.Szy, "the quantities of the moments")
+    _checks.has_names(function, "other", b.Szy, a.Szy)
+    if a.n[""].dtype != b.n[""].dtype:
+        raise _checks.failure(
+            TypeError,
+            function,
+            "other",
+            f"of dtype {a.n[''].dtype}",
+            str(b.n[""].dtype),
+            "Make both of batches of one dtype.",
+        )
+    options = (("Syy", "targets=False"), ("missing", "a mask by quantity"))
+    for name, option in options:
+        if bool(getattr(a, name)) != bool(getattr(b, name)):
+            with_it, without = f"made with {option}", f"made without {option}"
+            first = bool(getattr(a, name)) != (name == "Syy")
+            raise _checks.failure(
+                ValueError,
+                function,
+                "other",
+                with_it if first else without,
+                f"one {without if first else with_it}",
+                "Make both with the same options.",
+            )
+    for name in ("Szz", "Szy"):
+        for q, x in getattr(a, name).items():
+            y = getattr(b, name)[q]
+            if x.shape != y.shape:
+                raise _checks.failure(
+                    ValueError,
+                    function,
+                    "other",
+                    f"of the same widths, {_checks.entry(name, q) if q else name} {x.shape}",
+                    f"shape {y.shape}",
+                    "Merge moments of the same latents and targets.",
+                )
+
+
+def whole(
+    function: str,
+    argument: str,
+    m: _moments.Moments,
+    *,
+    targets: bool = False,
+    axis_name: Hashable | None = None,
+) -> _moments.Moments:
+    """Returns one set of moments, of all devices, to solve something from."""
+    shape = m.z_mean[""].shape
+    if len(shape) != 1:
+        raise _checks.failure(
+            ValueError,
+            function,
+            argument,
+            "one set of moments",
+            f"a stack, with z_mean of shape {shape}",
+            "Use a stack of moments under jax.vmap.",
+        )
+    if targets and m.Syy is None:
+        raise _checks.failure(
+            ValueError,
+            function,
+            argument,
+            "moments with Syy",
+            "some made with targets=False",
+            "Leave targets=False out.",
+        )
+    _checks.axis(function, axis_name)
+    return m if axis_name is None else _compiled.psum(m, axis_name=axis_name)
+
+
+def alone(function: str, **others: Any) -> None:
+    """Requires that nothing else of a batch comes with moments."""
+    for argument, value in others.items():
+        if value is not None:
+            raise _checks.failure(
+                TypeError,
+                function,
+                argument,
+                "left out beside moments",
+                _checks.described(value),
+                "Moments hold targets already, and only the rows that counted.",
+            )

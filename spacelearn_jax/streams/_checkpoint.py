@@ -1,0 +1,101 @@
+"""How far a stream has been read, on disk."""
+
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spacelearn_jax import _checks
+from spacelearn_jax._files import read_arrays, replacing
+from spacelearn_jax.moments import Moments
+
+FORMAT = "spacelearn-jax stream"
+VERSION = 1
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds."""
+
+    header: dict[str, Any]
+    leaves: list[np.ndarray]
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The batch, and the row in it, with which to go on."""
+        batch, start = self.header["position"]
+        return batch, start
+
+
+def fingerprint(Z: Any, Y: Any) -> int:  # noqa: N803
+    """Returns a number that tells streams apart by their first rows."""
+    code = 0
+    for x in jax.tree.leaves((Z, Y)):
+        code = zlib.crc32(np.ascontiguousarray(np.asarray(x)).view(np.uint8).data, code)
+    return code
+
+
+def save(path: Path, m: Moments, position: tuple[int, int], size: int, first: int) -> None:
+    """Replaces the checkpoint in one go."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "position": position,
+        "size": size,
+        "first": first,
+        "shapes": m.shapes,
+    }
+    leaves = jax.device_get(jax.tree.leaves(m))
+    arrays: dict[str, Any] = {f"leaf.{i}": x for i, x in enumerate(leaves)}
+    with replacing(path) as file:
+        np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+
+def load(function: str, path: Path) -> Saved | None:
+    """Reads a checkpoint, None if there is none yet."""
+    if not path.exists():
+        return None
+    try:
+        arrays = read_arrays(path)
+    except ValueError as error:
+        raise foreign(function, path, f"a file that NumPy can't read ({error})") from error
+    try:
+        header = json.loads(str(arrays["header"]))
+        if header["format"] != FORMAT or not isinstance(header["first"], int):
+            raise KeyError(header["format"])
+        batch, start = header["position"]
+        kinds = {type(x) for x in (batch, start, header["size"], header["version"])}
+        if kinds != {int}:
+            raise TypeError(kinds)
+        leaves = [arrays[f"leaf.{i}"] for i in range(len(arrays) - 1)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise foreign(function, path, "a file of another kind") from error
+    if header["version"] > VERSION:
+        got = f"version {header['version']}, this release reads up to {VERSION}"
+        raise foreign(function, path, got)
+    return Saved(header, leaves)
+
+
+def resumed(function: str, path: Path, saved: Saved, zero: Moments, first: int) -> Moments:
+    """Returns the saved moments, if they belong to the stream that starts like this."""
+    leaves, structure = jax.tree.flatten(zero)
+    kinds = [(x.shape, x.dtype) for x in leaves]
+    shapes = json.loads(json.dumps(zero.shapes))
+    if saved.header["shapes"] != shapes or kinds != [(x.shape, x.dtype) for x in saved.leaves]:
+        raise foreign(function, path, "one of other quantities, widths or dtypes")
+    if saved.header["first"] != first:
+        raise foreign(function, path, "one of a stream that starts with other rows")
+    return jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
+
+
+def foreign(function: str, path: Path, got: str) -> Exception:
+    """Builds the error for a file that is of no use."""
+    fix = "Delete it to start over, or pass another path."
+    expected = "a checkpoint of this stream"
+    return _checks.failure(
+        ValueError, function, f"checkpoint {os.fspath(path)}", expected, got, fix
+    )

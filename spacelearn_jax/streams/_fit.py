@@ -1,0 +1,222 @@
+"""A space from a stream of batches."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from spacelearn_jax import _checks, _numerics
+from spacelearn_jax._solve import solve_subspaces
+from spacelearn_jax._subspaces import moment_limits
+from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.moments import Moments, _compiled, _given
+from spacelearn_jax.optim import _modes
+from spacelearn_jax.optim._decoders import fit_decoders, share_of
+from spacelearn_jax.optim._k import DEFAULT_THRESHOLD
+from spacelearn_jax.space import Space
+from spacelearn_jax.streams import _checkpoint
+from spacelearn_jax.streams._pieces import cut, pieces
+from spacelearn_jax.streams._progress import bar
+from spacelearn_jax.streams._source import Source
+
+NAME = "fit_stream"
+
+
+def fit_stream(
+    batches: Iterable[Any],
+    *,
+    k: int | Mapping[str, int] | None = None,
+    k_thresholds: float | Mapping[str, float] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+    encode: Callable[..., Any] | None = None,
+    quantities: Callable[..., Mapping[str, Any]] | None = None,
+    batch_size: int | None = None,
+    checkpoint_every: float = 30.0,
+    ridge: float = 0.0,
+    shrinkage: float | str | None = None,
+    solver: Solver = "auto",
+) -> Space:
+    """Solves the subspaces of data that comes in batches, in the memory of two of them.
+
+    It is ``solve_subspaces`` on all rows at once, to rounding. Batches are cut and padded
+    to pieces of one size, so that a last one of other size compiles nothing new, and the
+    next is read and moved to the device while the present one is worked on.
+
+    Args:
+        batches: Iterable of ``(Z, Y)``: latents (B, D) and targets ``{q: (B, ...)}``, NumPy
+            or JAX arrays; memory-mapped ones are read piece by piece. With ``encode`` and
+            ``quantities``, of their inputs: ``{name: (B, ...)}``, of which each gets
+            those that it names, or one array (B, ...). With ``encode`` alone, of
+            ``(inputs, Y)``.
+        k: Dimensions of the subspaces: one for all, capped at min(D, p), or ``{q: k_q}``.
+            32 if neither ``k`` nor ``k_thresholds`` is given.
+        k_thresholds: Fraction of variance in (0, 1] that sets k as in ``k_per_q``, for all
+            or ``{q: fraction}``.
+        checkpoint: File to keep the state in. If it exists, the run goes on from it and
+            ends with the same numbers; ``batches`` must then start at the beginning
+            again. It stays when the run is done.
+        progress: Whether to show batches and rows per second; needs ``rich``.
+        encode: Gives latents (B, D) of inputs, row by row: jit it yourself.
+        quantities: Gives targets of inputs, such as ``data.compute_Q`` returns.
+        batch_size: Rows of a piece, by default those of the first batch, and at most 8192
+            of NumPy arrays.
+        checkpoint_every: Seconds between checkpoints.
+        ridge: See ``fit_decoders``.
+        shrinkage: See ``fit_decoders``.
+        solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
+            least k.
+
+    Returns:
+        The ``Space``.
+
+    Raises:
+        TypeError: If dtypes or kinds are wrong.
+        ValueError: If there are fewer than 2 rows, shapes or names don't fit, an option is
+            out of range, or the checkpoint is damaged or of another stream.
+        OSError: If the checkpoint can't be written.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> Z = rng.normal(size=(1000, 8)).astype(np.float32)
+        >>> batches = ((Z[i : i + 64], {"p": Z[i : i + 64, :3]}) for i in range(0, 1000, 64))
+        >>> space = fit_stream(batches, k=2)
+        >>> space.W["p"].shape
+        (2, 8)
+    """
+    options = _options(k, k_thresholds, checkpoint, batch_size, checkpoint_every)
+    check_solver(NAME, solver)
+    penalty = _checks.positive(NAME, "ridge", ridge, or_zero=True)
+    share_of(NAME, shrinkage)
+    progress = _checks.flag(NAME, "progress", progress)
+    source = Source(NAME, encode, quantities)
+    m = _gathered(batches, source, show=progress, **options)
+    if m is None or float(m.count) < 2:
+        raise _checks.failure(
+            ValueError,
+            NAME,
+            "batches",
+            "of at least 2 rows together (a variance needs them)",
+            f"{0 if m is None else int(m.count)}",
+            "Is it a generator that has been read already?",
+        )
+    if k_thresholds is not None:
+        k = _sized(m, k_thresholds)
+    k = 32 if k is None else k
+    sizes = _checks.sizes(NAME, k, moment_limits(m.sums))
+    check_solver(NAME, solver, needs=max(sizes))
+    space = solve_subspaces(m, k=dict(zip(m.sums.Szy, sizes, strict=True)), solver=solver)
+    if penalty or shrinkage is not None:
+        A = fit_decoders(space.W, m, ridge=penalty, shrinkage=shrinkage)
+        space = dataclasses.replace(space, A=A)
+    return space
+
+
+def _gathered(
+    batches: Iterable[Any],
+    source: Source,
+    *,
+    path: Path | None,
+    size: int | None,
+    every: float,
+    show: bool,
+) -> Moments | None:
+    """Returns the moments of all batches, None without a row."""
+    saved = None if path is None else _checkpoint.load(NAME, path)
+    if saved is not None:
+        if size is not None and size != saved.header["size"]:
+            got = f"one of batch_size={saved.header['size']}"
+            raise _checkpoint.foreign(NAME, path or Path(), got)
+        size = saved.header["size"]
+    m = previous = None
+    first, begin, position = 0, (0, 0), (0, 0)
+    last_save = time.monotonic()
+    with bar(batches, show=show) as tell:
+        for piece in pieces(NAME, source.checked(batches), size):
+            here = (piece.batch, piece.start)
+            if m is not None and here < begin:
+                position = (piece.batch, piece.start + piece.rows)
+                continue
+            piece = cut(piece)
+            Z, Y = source.batch(jax.device_put(piece.arrays))
+            z, y, mask, _ = _given.batch(NAME, Z, Y, jax.device_put(piece.mask), None, None)
+            if m is None:
+                size = z.shape[0]
+                m = _zero(z, y)
+                if path is not None:
+                    kept = jax.tree.map(lambda x, n=piece.rows: x[:n], jax.device_get((z, y)))
+                    first = _checkpoint.fingerprint(*kept)
+                if saved is not None and path is not None:
+                    m = _checkpoint.resumed(NAME, path, saved, m, first)
+                    begin = saved.position
+                    if here < begin:
+                        position = (piece.batch, piece.start + piece.rows)
+                        continue
+            _given.fitting(NAME, m.sums, z, y, mask)
+            previous = m
+            m = Moments(_compiled.update(m.sums, z, y, mask, None, None, axis_name=None), m.shapes)
+            tell(piece.batch, piece.rows)
+            # One piece is worked on and one is prepared: more would pile up in memory.
+            jax.block_until_ready(previous.sums.n)
+            position = (piece.batch, piece.start + piece.rows)
+            if path is not None and time.monotonic() - last_save >= every:
+                _checkpoint.save(path, m, position, size or 0, first)
+                last_save = time.monotonic()
+    if m is None:
+        return None
+    if position < begin:
+        got = f"one that has read more, {begin[0] + 1} batches"
+        raise _checkpoint.foreign(NAME, path or Path(), got)
+    if path is not None and position != begin:
+        _checkpoint.save(path, m, position, size or 0, first)
+    return m
+
+
+def _sized(m: Moments, k_thresholds: float | Mapping[str, float]) -> dict[str, int]:
+    products, rows = _modes.target_products(NAME, m, None, None)
+    etas = _modes.resolve_thresholds(
+        NAME, "k_thresholds", k_thresholds, None, "", products, DEFAULT_THRESHOLD
+    )
+    counts = _modes.moment_counts(NAME, products, rows, etas)
+    return {q: min(int(count), *m.sums.Szy[q].shape) for q, count in counts.items()}
+
+
+def _zero(Z: jax.Array, Y: Mapping[str, jax.Array]) -> Moments:
+    floats = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
+    dtype = _numerics.compute_dtype(Z, *floats)
+    return Moments.zeros(Z.shape[1], {q: y.shape[1:] for q, y in Y.items()}, dtype)
+
+
+def _options(
+    k: Any, k_thresholds: Any, checkpoint: Any, batch_size: Any, checkpoint_every: Any
+) -> dict[str, Any]:
+    """Checks what can be checked before the first batch."""
+    if k is not None and k_thresholds is not None:
+        raise _checks.failure(
+            ValueError, NAME, "k", "left out beside k_thresholds", "both", "Pass one of them."
+        )
+    if isinstance(k, Mapping):
+        _checks.mapping(NAME, "k", k)
+    elif k is not None:
+        _checks.integer(NAME, "k", k, kind="an int or a mapping from names to ints")
+    if isinstance(k_thresholds, Mapping):
+        for q, eta in _checks.mapping(NAME, "k_thresholds", k_thresholds).items():
+            _checks.threshold(NAME, _checks.entry("k_thresholds", q), eta)
+    elif k_thresholds is not None:
+        kind = "a number or a mapping from names to numbers"
+        _checks.threshold(NAME, "k_thresholds", k_thresholds, kind=kind)
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
+        got = _checks.described(checkpoint)
+        fix = "Pass the file to keep the state in."
+        raise _checks.failure(TypeError, NAME, "checkpoint", "a str or a path", got, fix)
+    path = None if checkpoint is None else Path(os.fsdecode(checkpoint))
+    if batch_size is not None:
+        batch_size = _checks.integer(NAME, "batch_size", batch_size)
+    every = _checks.positive(NAME, "checkpoint_every", checkpoint_every, or_zero=True)
+    return {"path": path, "size": batch_size, "every": every}

@@ -1,0 +1,230 @@
+"""All that solves gives from moments what it gives from the data."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.covariance import ledoit_wolf
+
+from spacelearn_jax import principal_directions, solve_dims, solve_subspaces, subspaces
+from spacelearn_jax.data import pool
+from spacelearn_jax.moments import Moments
+from spacelearn_jax.optim import fit_decoders, k_per_q
+
+from .batches import WIDTHS, D, part, rows
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+K = {"p": 2, "s": 1}
+
+
+def gathered(batch, dtype, where=None):
+    m = Moments.zeros(D, WIDTHS, dtype, missing=isinstance(where, dict))
+    for index in (slice(70), slice(70, 71), slice(71, 200)):
+        m = m.update(*part(batch, index), part(where, index))
+    return m
+
+
+def assert_same(got, expected, tol):
+    assert jax.tree.structure(got) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=0, atol=tol * (np.abs(b).max() + 1e-30))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "masked"),
+    [("float32", ""), ("float64", ""), ("float32", "by name"), ("float64", "rows")],
+)
+def test_solves_agree_with_the_data(dtype, masked, x64):
+    batch = rows(0, 200, dtype)
+    rng = np.random.default_rng(3)
+    where = {"": None, "rows": rng.random(200) < 0.8}.get(masked)
+    if masked == "by name":
+        where = {q: rng.random(200) < 0.8 for q in K}
+    m, tol = gathered(batch, dtype, where), TOLERANCE[dtype]
+    space = solve_subspaces(*batch, k=K, where=where)
+    assert_same(solve_subspaces(m, k=K), space, tol)
+    assert_same(subspaces(m, k=2), subspaces(*batch, 2, where=where), tol)
+    assert_same(principal_directions(m), principal_directions(*batch, where=where), tol)
+    assert_same(fit_decoders(space.W, m), fit_decoders(space.W, *batch, where=where), tol)
+    for eta in (0.5, 0.9, 0.999, 1.0, {"p": 0.8}):
+        assert k_per_q(m, eta) == k_per_q(batch[1], eta, where=where)
+
+
+def test_a_stack_of_moments_solves_under_vmap():
+    many = [rows(seed, 50, "float32") for seed in range(3)]
+    stack = jax.vmap(Moments.from_batch)(*jax.tree.map(lambda *x: np.stack(x), *many))
+    spaces = jax.vmap(lambda m: solve_subspaces(m, k=K))(stack)
+    for i, batch in enumerate(many):
+        one = jax.tree.map(lambda x, i=i: x[i], spaces)
+        assert_same(one, solve_subspaces(Moments.from_batch(*batch), k=K), 1e-5)
+    with pytest.raises(ValueError, match="one set of moments"):
+        solve_subspaces(stack, k=K)
+
+
+def test_explained_variance_is_that_of_the_decoded(x64):
+    Z, Y = rows(0, 200)
+    m = Moments.from_batch(Z, Y)
+    space = solve_subspaces(m, k=K)
+    found = m.explained_variance(space.W, space.A)
+    for q, y in space.decode(Z).items():
+        expected = 1 - np.sum((y - Y[q]) ** 2) / np.sum((Y[q] - Y[q].mean(0)) ** 2)
+        np.testing.assert_allclose(found[q], expected, rtol=1e-12)
+    constant = Moments.from_batch(Z, {"s": np.ones(200)})
+    assert float(constant.explained_variance({"s": space.W["s"]}, {"s": space.A["s"]})["s"]) == 0
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_fields_are_sized_after_pooling(dtype, x64):
+    rng = np.random.default_rng(0)
+    waves = rng.normal(size=(5, 36)) * np.array([5.0, 3.0, 2.0, 0.3, 0.1])[:, None]
+    Y = {
+        "image": (rng.normal(size=(60, 5)) @ waves).reshape(60, 1, 6, 6).astype(dtype),
+        "sequence": (rng.normal(size=(60, 5)) @ waves[:, :9]).astype(dtype),
+    }
+    m = Moments.from_batch(np.ones((60, 1), dtype), Y)
+    for options in (
+        {},
+        {"pool_per_quantity": True, "k_per_quantity": True, "spatial_ndim": "auto"},
+    ):
+        for k_threshold in (0.8, 0.99):
+            args = (4, 0.95, k_threshold)
+            assert solve_dims(m, *args, **options) == solve_dims(Y, *args, **options)
+    traced = jax.jit(lambda m: solve_dims(m, 4, 0.95, 0.9))(m)
+    assert jax.tree.map(int, traced) == solve_dims(Y, 4, 0.95, 0.9)
+    with pytest.raises(ValueError, match="pooling_mode must be 'avg' for moments"):
+        solve_dims(m, 4, 0.95, 0.9, pooling_mode="max")
+    pooled = {q: pool(y, 3) for q, y in Y.items()}
+    m = Moments.from_batch(np.ones((60, 1), dtype), pooled)
+    assert k_per_q(m, 0.9) == k_per_q(pooled, 0.9)
+
+
+def ill_conditioned(dtype, decades=3.0, n=400):
+    """Returns latents whose scales span decades, and their decoder's coordinates."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(n, D)) * np.logspace(0, -decades, D)
+    y = Z @ (rng.normal(size=(D, 2)) * np.logspace(0, decades, D)[:, None])
+    return Z.astype(dtype), {"y": (y + 1e-3 * rng.normal(size=y.shape)).astype(dtype)}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_decoders_of_latents_of_different_scales(dtype, x64):
+    Z, Y = ill_conditioned(dtype)
+    W = {"y": np.eye(D, dtype=dtype)}
+    wide = ill_conditioned("float64")
+    exact = np.linalg.lstsq(wide[0] - wide[0].mean(0), wide[1]["y"] - wide[1]["y"].mean(0))[0]
+    got = fit_decoders(W, Moments.from_batch(Z, Y))["y"]
+    tol = {"float32": 1e-4, "float64": 1e-11}[dtype]
+    np.testing.assert_allclose(got, exact, rtol=tol)
+
+
+def test_decoders_of_rotated_ill_conditioned_latents(x64):
+    Z, Y = ill_conditioned("float64")
+    Q = np.linalg.qr(np.random.default_rng(1).normal(size=(D, D)))[0]
+    W = {"y": np.eye(D)}
+    got = fit_decoders(W, Moments.from_batch(Z @ Q, Y))
+    assert_same(got, fit_decoders(W, Z @ Q, Y), 1e-9)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_decoders_of_dependent_latents_are_the_shortest(dtype, x64):
+    Z, Y = rows(0, 100, dtype)
+    Z[:, 3], Z[:, 4] = 2 * Z[:, 0], 0.0
+    W = {q: np.eye(D, dtype=dtype)[[0, 3, 4, 1]] for q in Y}
+    got = fit_decoders(W, Moments.from_batch(Z, Y))
+    assert_same(got, fit_decoders(W, Z, Y), {"float32": 2e-5, "float64": 1e-10}[dtype])
+    # Rotated, nothing is exactly zero any more.
+    Q = np.linalg.qr(np.random.default_rng(1).normal(size=(D, D)))[0].astype(dtype)
+    got = fit_decoders(W, Moments.from_batch(Z @ Q, Y))
+    W = {q: Q.T @ w.T for q, w in W.items()}
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(got))
+
+
+def test_ridge_is_its_formula(x64):
+    Z, Y = rows(0, 12)
+    W = solve_subspaces(Z, Y, k=K).W
+    m = Moments.from_batch(Z, Y)
+    got = fit_decoders(W, m, ridge=0.7)
+    assert_same(fit_decoders(W, Z, Y, ridge=0.7), got, 1e-12)
+    for q, w in W.items():
+        S = (Z - Z.mean(0)) @ np.asarray(w).T
+        yc = (Y[q] - Y[q].mean(0)).reshape(12, -1)
+        expected = np.linalg.solve(S.T @ S + 0.7 * np.eye(len(w)), S.T @ yc)
+        np.testing.assert_allclose(got[q].reshape(len(w), -1), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("n", [4, 10, 300])
+def test_ledoit_wolf_is_that_of_scikit_learn(n, x64):
+    Z, Y = rows(0, n)
+    W = {"s": np.linalg.qr(np.random.default_rng(1).normal(size=(D, 3)))[0].T}
+    covariance, share = ledoit_wolf(Z)
+    assert 0 < share <= 1
+    w = W["s"]
+    yc = Y["s"] - Y["s"].mean()
+    expected = np.linalg.solve(n * w @ covariance @ w.T, w @ (Z - Z.mean(0)).T @ yc)
+    m = Moments.from_batch(*part((Z, Y), slice(3)))
+    m = m.update(*part((Z, Y), slice(3, n)))
+    for got in (
+        fit_decoders(W, m, shrinkage="ledoit-wolf"),
+        fit_decoders(W, Z, Y, shrinkage="ledoit-wolf"),
+        fit_decoders(W, m, shrinkage=float(share)),
+    ):
+        np.testing.assert_allclose(got["s"], expected, rtol=1e-9)
+
+
+def test_shrinkage_helps_with_few_samples():
+    a = np.random.default_rng(9).normal(size=(30, 1))
+    worse = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        Z = rng.normal(size=(34 + 1000, 30)).astype(np.float32)
+        y = (Z @ a + 3 * rng.normal(size=(len(Z), 1))).astype(np.float32)
+        W, m = {"y": np.eye(30, dtype=np.float32)}, Moments.from_batch(Z[:34], {"y": y[:34]})
+        errors = [
+            np.mean((Z[34:] @ fit_decoders(W, m, shrinkage=s)["y"] - y[34:]) ** 2)
+            for s in ("ledoit-wolf", None)
+        ]
+        worse.append(errors[0] > errors[1])
+    assert not any(worse)
+
+
+def test_moments_of_devices_are_pooled():
+    Z, Y = rows(0, 80, "float32")
+    shards = jax.tree.map(lambda x: x.reshape(4, 20, *x.shape[1:]), (Z, Y))
+    W = solve_subspaces(Z, Y, k=K).W
+
+    def solve(z, y):
+        m = Moments.from_batch(z, y)
+        return (
+            solve_subspaces(m, k=K, axis_name="i"),
+            fit_decoders(W, m, axis_name="i"),
+            k_per_q(m, axis_name="i"),
+        )
+
+    space, A, k = jax.tree.map(lambda x: x[2], jax.vmap(solve, axis_name="i")(*shards))
+    expected = solve_subspaces(Z, Y, k=K)
+    assert_same(space, expected, 1e-5)
+    assert_same(A, fit_decoders(W, Z, Y), 1e-5)
+    assert jax.tree.map(int, k) == k_per_q(Y)
+
+
+def test_nan_shows():
+    Z, Y = rows(0, 50, "float32")
+    Z[0, 0] = np.nan
+    m = Moments.from_batch(Z, Y)
+    space = solve_subspaces(m, k=K)
+    assert np.isnan(space.W["p"]).all()
+    Y["s"][0] = np.inf
+    with pytest.raises(ValueError, match=r"k_per_q: Y\['s'\] must be finite"):
+        k_per_q(Moments.from_batch(Z, Y))
+
+
+def test_moments_and_a_batch_are_one_too_many():
+    Z, Y = rows(0, 50, "float32")
+    m = Moments.from_batch(Z, Y, targets=False)
+    with pytest.raises(TypeError, match="solve_subspaces: Y must be left out beside moments"):
+        solve_subspaces(m, Y, k=2)
+    with pytest.raises(TypeError, match="subspaces: where must be left out beside moments"):
+        subspaces(m, k=2, where=jnp.ones(50, bool))
+    with pytest.raises(ValueError, match="k_per_q: Y must be moments with Syy"):
+        k_per_q(m)

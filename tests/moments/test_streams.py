@@ -1,0 +1,210 @@
+"""A stream gives what all of its rows give at once."""
+
+import sys
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from spacelearn_jax import fit_stream, solve_subspaces
+from spacelearn_jax.data import compute_Q
+from spacelearn_jax.moments import Moments
+from spacelearn_jax.optim import fit_decoders, k_per_q
+
+from ..contract.jaxprs import compilations
+from .batches import part, rows
+
+K = {"p": 2, "s": 1}
+
+
+def cut(batch, *sizes):
+    """Yields consecutive rows."""
+    start = 0
+    for size in sizes:
+        yield part(batch, slice(start, start + size))
+        start += size
+
+
+def assert_same(got, expected, tol=1e-5):
+    assert jax.tree.structure(got) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=0, atol=tol * np.abs(b).max())
+
+
+def assert_equal(got, expected):
+    assert jax.tree.structure(got) == jax.tree.structure(expected)
+    jax.tree.map(np.testing.assert_array_equal, got, expected)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return rows(0, 200, "float32")
+
+
+@pytest.fixture(scope="module")
+def expected(batch):
+    return solve_subspaces(*batch, k=K)
+
+
+@pytest.mark.parametrize("sizes", [(64, 64, 64, 8), (8, 150, 42), (200,), (63, 0, 137)])
+def test_any_batches_are_the_whole(sizes, batch, expected):
+    assert_same(fit_stream(cut(batch, *sizes), k=K), expected)
+    on_device = (jax.tree.map(jnp.asarray, each) for each in cut(batch, *sizes))
+    assert_same(fit_stream(on_device, k=K), expected)
+
+
+def test_float64(x64):
+    batch = rows(0, 200)
+    assert_same(fit_stream(cut(batch, 90, 90, 20), k=K), solve_subspaces(*batch, k=K), 1e-10)
+
+
+def test_a_ragged_last_batch_compiles_nothing():
+    batch = rows(0, 200, "float32")
+    fit_stream(cut(batch, 64, 64), k=K)
+    with compilations() as events:
+        fit_stream(cut(batch, 64, 64, 64, 8), k=K)
+        fit_stream(cut(batch, 64, 136), k=K)
+    assert not events
+
+
+def test_memory_mapped_arrays_are_read_in_pieces(tmp_path, batch, expected):
+    Z, Y = batch
+    files = {"Z": Z, **Y}
+    for name, x in files.items():
+        np.save(tmp_path / f"{name}.npy", x)
+    mapped = {name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in files}
+    Z = mapped.pop("Z")
+    assert isinstance(Z, np.memmap)
+    assert_same(fit_stream([(Z, mapped)], k=K, batch_size=48), expected)
+
+
+def test_loaders_may_reuse_their_buffers(batch, expected):
+    def reusing():
+        buffer = jax.tree.map(lambda x: np.empty_like(x[:40]), batch)
+        for each in cut(batch, 40, 40, 40, 40, 40):
+            jax.tree.map(np.copyto, buffer, each)
+            yield buffer
+            jax.tree.map(lambda x: x.fill(np.nan), buffer)
+
+    assert_same(fit_stream(reusing(), k=K), expected)
+
+
+def test_inputs_are_encoded(batch):
+    rng = np.random.default_rng(0)
+    M = rng.normal(size=(5, 4)).astype(np.float32)
+    u, v = rng.normal(size=(2, 100, 5)).astype(np.float32)
+    quantities = compute_Q(energy=lambda u, v: 0.5 * (u**2 + v**2).sum(1), first=lambda u: u[:, :2])
+    Y = quantities(u=u, v=v)
+    expected = solve_subspaces(np.tanh(u @ M), Y, k=1)
+
+    def encode(u):
+        return jnp.tanh(jnp.asarray(u) @ M)
+
+    inputs = [{"u": u[:64], "v": v[:64]}, {"u": u[64:], "v": v[64:]}]
+    assert_same(fit_stream(inputs, k=1, encode=encode, quantities=quantities), expected)
+    pairs = [(u[:64], part(Y, slice(64))), (u[64:], part(Y, slice(64, 100)))]
+    assert_same(fit_stream(pairs, k=1, encode=encode), expected)
+    of_u = compute_Q(first=lambda u: u[:, :2])
+    assert_same(
+        fit_stream([u[:64], u[64:]], k=1, encode=encode, quantities=of_u),
+        solve_subspaces(np.tanh(u @ M), {"first": u[:, :2]}, k=1),
+    )
+    with pytest.raises(ValueError, match="fit_stream: the inputs must be a set that holds 'w'"):
+        fit_stream(inputs, k=1, encode=lambda w: w, quantities=quantities)
+
+
+def test_sizes_from_thresholds(batch):
+    for eta in (0.5, 0.999, {"p": 0.9}):
+        k = k_per_q(batch[1], eta)
+        assert_same(
+            fit_stream(cut(batch, 100, 100), k_thresholds=eta), solve_subspaces(*batch, k=k)
+        )
+    whole = fit_stream(cut(batch, 100, 100))
+    assert {q: len(w) for q, w in whole.W.items()} == {"p": 4, "s": 1}
+    with pytest.raises(ValueError, match=r"fit_stream: k_thresholds must .*'w'"):
+        fit_stream(cut(batch, 100), k_thresholds={"w": 0.5})
+
+
+def test_regularized_decoders(batch, expected):
+    m = Moments.from_batch(*batch)
+    for options in ({"ridge": 2.0}, {"shrinkage": "ledoit-wolf"}):
+        space = fit_stream(cut(batch, 100, 100), k=K, **options)
+        assert_same(space.A, fit_decoders(expected.W, m, **options))
+
+
+class Killed(Exception):
+    pass
+
+
+def until(stop, *args):
+    for i, each in enumerate(cut(*args)):
+        if i == stop:
+            raise Killed
+        yield each
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3, 5])
+def test_an_interrupted_stream_goes_on(tmp_path, batch, stop):
+    sizes = (30, 45, 30, 60, 30, 5)
+    options = {"k": K, "batch_size": 16, "checkpoint_every": 0}
+    whole = fit_stream(cut(batch, *sizes), **options)
+    path = tmp_path / "state"
+    with pytest.raises(Killed):
+        fit_stream(until(stop, batch, *sizes), checkpoint=path, **options)
+    seen = []
+
+    def watched():
+        for i, each in enumerate(cut(batch, *sizes)):
+            seen.append(i)
+            yield each
+
+    assert_equal(fit_stream(watched(), checkpoint=path, **options), whole)
+    # A run that has ended gives its result again, and goes on where there is more.
+    assert_equal(fit_stream(cut(batch, *sizes), checkpoint=path, **options), whole)
+    assert [p.name for p in tmp_path.iterdir()] == ["state"]
+
+
+def test_damaged_and_foreign_checkpoints(tmp_path, batch):
+    path = tmp_path / "state"
+    options = {"k": K, "checkpoint": path}
+    fit_stream(cut(batch, 60, 60), **options)
+    good = path.read_bytes()
+
+    def refused(match, data=None, **others):
+        with pytest.raises(ValueError, match=r"fit_stream: checkpoint .*state must be .*" + match):
+            fit_stream(cut(data or batch, 60, 60), **{**options, **others})
+
+    for length in (0, 1, 100, len(good) // 2, len(good) - 1):
+        path.write_bytes(good[:length])
+        refused("Delete it to start over")
+    for other in (b"\x00" * 1000, b"text"):
+        path.write_bytes(other)
+        refused("Delete it to start over")
+    np.savez(path.with_suffix(".npz"), x=np.ones(3))
+    path.write_bytes(path.with_suffix(".npz").read_bytes())
+    refused("a file of another kind")
+    path.write_bytes(good)
+    refused("starts with other rows", rows(1, 200, "float32"))
+    refused("other quantities", (batch[0], {"p": batch[1]["p"]}))
+    refused("other quantities", (batch[0][:, :4], batch[1]))
+    refused("batch_size=60", batch_size=50)
+    with pytest.raises(ValueError, match="one that has read more"):
+        fit_stream(cut(batch, 60), **options)
+    assert path.read_bytes() == good
+
+
+def test_progress(batch, capsys, monkeypatch):
+    fit_stream(list(cut(batch, 100, 100)), k=K, progress=True)
+    assert "200 rows" in capsys.readouterr().out
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setitem(sys.modules, "rich.progress", None)
+    with pytest.raises(ImportError, match=r"progress=True needs .*spacelearn-jax\[demo\]"):
+        fit_stream(cut(batch, 100), k=K, progress=True)
+
+
+def test_any_mapping_of_targets_will_do(batch, expected):
+    Z, Y = batch
+    assert_same(fit_stream([(Z, types.MappingProxyType(Y))], k=K), expected)

@@ -40,7 +40,7 @@ def start(
 @app.command()
 def demo(
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Training steps of each network.", show_default="500")
+        int | None, typer.Option(min=1, help="Training steps of each network.", show_default="400")
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the split, the weights and the batches.")

@@ -41,7 +41,7 @@ class Config:
         True
     """
 
-    steps: int = 500
+    steps: int = 400
     seed: int = 0
     batch_size: int = 64
     learning_rate: float = 5e-3

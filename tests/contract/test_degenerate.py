@@ -140,11 +140,13 @@ DEGENERATE = (
 def concerned():
     """Returns the pairs of a case and a degeneration that changes its inputs."""
     pairs = []
-    for change in DEGENERATE:
-        changed = change(ingredients())
-        for case in ROUTES:
-            alike = case in CASES and case not in DISTINCT
-            if set(case.args) & set(changed) and not alike:
+    inputs = ingredients()
+    changes = {change: set(change(inputs)) for change in DEGENERATE}
+    # Case by case: tests next to each other share a compiled program.
+    for case in ROUTES:
+        alike = case in CASES and case not in DISTINCT
+        for change, changed in changes.items():
+            if set(case.args) & changed and not alike:
                 pairs.append(pytest.param(case, change, id=f"{case}-{change.__name__}"))
     return pairs
 

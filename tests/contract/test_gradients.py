@@ -21,14 +21,6 @@ from .registry import (
 )
 
 
-@pytest.fixture(autouse=True)
-def quick_to_compile():
-    """Skips costly optimizations: each program here runs but a few times."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def smooth(case):
     """Returns the outputs that carry a gradient, as a function to be differentiated."""
     return lambda inputs: case.observe(jitted(case)(inputs))

@@ -8,7 +8,7 @@ amortized. Steps with and without alternate in one process, so that a busy machi
 both; medians of their ratios are reported, of wall time and of the processor time of this
 process alone.
 
-Run it with ``python -m benchmarks.overhead``.
+Run it with ``python -m benchmarks overhead``.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from benchmarks import _record
+from benchmarks import _options, _record
 from spacelearn_jax.demo.config import Config
 from spacelearn_jax.demo.network import Autoencoder
 from spacelearn_jax.loss import alignment_loss, combined_loss, disentanglement_loss, isotropy_loss
@@ -76,15 +76,17 @@ NETWORKS: dict[str, tuple[Callable[..., Any], int, tuple[int, ...]]] = {
     "transformer block, twice as wide": (Transformer, 256, (64, 16)),
 }
 
+QUICK = ("transformer block",)
 
-def steps(name: str) -> tuple[dict[str, Callable[[], Any]], Callable[[], Any]]:
+
+def steps(name: str, rows: int = B) -> tuple[dict[str, Callable[[], Any]], Callable[[], Any]]:
     """Returns one train step with and one without SPACE, compiled, and one refresh."""
     network, width, shape = NETWORKS[name]
     graph, params = nnx.split(network(width, nnx.Rngs(0)))
     keys = jax.random.split(jax.random.key(0), 1 + len(TARGETS))
-    x = jax.random.normal(keys[0], (B, *shape))
+    x = jax.random.normal(keys[0], (rows, *shape))
     Y = {
-        q: jax.random.normal(key, (B, p))
+        q: jax.random.normal(key, (rows, p))
         for key, (q, p) in zip(keys[1:], TARGETS.items(), strict=True)
     }
     optimizer = optax.adam(1e-3)
@@ -144,9 +146,9 @@ def timed(call: Callable[[], Any]) -> tuple[float, float]:
     return 1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - own)
 
 
-def measure(name: str, rounds: int) -> dict[str, Any]:
+def measure(name: str, rounds: int, rows: int = B) -> dict[str, Any]:
     """Alternates all calls and returns medians, and the amortized ratio."""
-    calls, parts = steps(name)
+    calls, parts = steps(name, rows)
     calls |= parts()
     for call in calls.values():
         timed(call)
@@ -169,16 +171,12 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Prints a table, saves it, and asserts the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
-
+def run(options: argparse.Namespace) -> None:
+    """Prints a table and saves it; then asserts the ratio, unless it was a quick look."""
     results = {}
     print(f"B = {B}, D = {D}, {len(TARGETS)} quantities of k = {K}, a refresh every {EVERY} steps")
-    for name in NETWORKS:
-        results[name] = measure(name, options.rounds)
+    for name in QUICK if options.quick else NETWORKS:
+        results[name] = measure(name, options.rounds, 16 if options.quick else B)
         print(name)
         for kind, result in results[name].items():
             low, high = result["quartiles"]
@@ -186,13 +184,20 @@ def main() -> None:
                 f"  {kind:10} ratio {result['ratio']:.3f} ({low:.3f} to {high:.3f})", end="; ms: "
             )
             print(", ".join(f"{k} {v}" for k, v in result["milliseconds"].items()), flush=True)
-    _record.save("overhead", {"every": EVERY, "networks": results})
+    _record.save("overhead", {"every": EVERY, "networks": results}, options.out)
+    if options.quick:
+        return
     # Processor time is this process' own, whatever else the machine does; a device that
     # is not the processor has only the wall.
     kind = "processor" if jax.default_backend() == "cpu" else "wall"
     for name, result in results.items():
         ratio = result[kind]["quartiles"][0]  # the least disturbed rounds
         assert ratio <= MOST, f"{name}: the lower quartile is {ratio}"
+
+
+def main() -> None:
+    """Reads the command line."""
+    run(_options.parser(__doc__, rounds=15).parse_args())
 
 
 if __name__ == "__main__":

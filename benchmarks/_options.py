@@ -1,0 +1,19 @@
+"""The options that all benchmarks share."""
+
+import argparse
+import pathlib
+
+from benchmarks import _record
+
+
+def parser(description: str | None, *, rounds: int | None) -> argparse.ArgumentParser:
+    """Makes the parser of one script; it may add options of its own."""
+    out = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    out.add_argument("--rounds", type=int, default=rounds, help="timed calls of each peer")
+    out.add_argument(
+        "--quick", action="store_true", help="tiny sizes, to see that it runs: asserts nothing"
+    )
+    out.add_argument("--out", type=pathlib.Path, default=_record.RESULTS, help="folder of results")
+    return out

@@ -1,0 +1,130 @@
+"""The results as markdown, for the README."""
+
+import pathlib
+from typing import Any
+
+from benchmarks import _peers, _record
+
+PEERS = (_peers.EXACT, _peers.DEFAULT, _peers.COMPILED)
+
+
+def markdown(folder: pathlib.Path) -> str:
+    """Returns tables of all results that there are in a folder."""
+    parts = []
+    for name, table in TABLES.items():
+        results = _record.load(name, folder)
+        if results is None:
+            parts.append(f"{name}: not measured.")
+        else:
+            parts.append(f"{_setting(results['setting'])}\n\n{table(results)}")
+    return "\n\n".join(parts)
+
+
+def _setting(setting: dict[str, Any]) -> str:
+    threads = setting.get("threads", {})
+    versions = ", ".join(f"{n} {setting[n]}" for n in ("jax", "torch") if setting.get(n))
+    return (
+        f"{setting['device']}, {setting.get('processor', 'processor not recorded')}, "
+        f"{threads.get('xla', setting['cores'])} threads, {versions}, {setting['dtype']}:"
+    )
+
+
+def _rows(head: tuple[str, ...], rows: list[list[str]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _time(row: dict[str, Any], name: str) -> str:
+    time = row["milliseconds"].get(name)
+    if time is None:
+        return "-"
+    low, high = time["quartiles"]
+    return f"{time['median']:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _ratio(row: dict[str, Any], name: str) -> str:
+    return f"{row['speed_up'][name]['median']:.3g}" if name in row["speed_up"] else "-"
+
+
+def limit(row: dict[str, Any], solved: str) -> str:
+    """Names the largest part of our time: what is solved, the products, or neither."""
+    median = {name: time["median"] for name, time in row["milliseconds"].items()}
+    parts = {solved: median.get(solved, 0.0), "matrix products": row["floor"]}
+    parts["memory and dispatch"] = median["ours"] - sum(parts.values())
+    largest = max(parts, key=lambda name: parts[name])
+    return f"{largest}, {min(parts[largest] / median['ours'], 1):.0%}"
+
+
+def _timed(rows: list[dict[str, Any]], peers: tuple[str, ...], solved: str) -> str:
+    head = ("what", "ours, ms", "floor, ms", f"{solved}, ms", *(f"{p}, over ours" for p in peers))
+    cells = [
+        [
+            row["label"],
+            _time(row, "ours"),
+            f"{row['floor']:.3g}",
+            _time(row, solved),
+            *(_ratio(row, peer) for peer in peers),
+            limit(row, solved),
+        ]
+        for row in rows
+    ]
+    return _rows((*head, "limited by"), cells)
+
+
+def _losses(results: dict[str, Any]) -> str:
+    return _timed(results["sizes"], PEERS, "eigenproblem")
+
+
+def _solving(results: dict[str, Any]) -> str:
+    peers = (_peers.EXACT, _peers.DEFAULT, "scikit-learn, PLSSVD")
+    return _timed(results["sizes"], peers, "decompositions")
+
+
+def _growth(results: dict[str, Any]) -> str:
+    rows = [
+        [f"{name}: tracing and compiling, {_numbers(row)} quantities", _seconds(row)]
+        for name, row in results["compilation"].items()
+    ]
+    rows += [
+        [f"memory over inputs, {row['label']}", f"{row['over_inputs']:.2f}"]
+        for row in results["memory"]
+    ]
+    steps = results["steps"]
+    rows.append([f"growth over {steps['steps']} steps", f"{steps['grown_MiB']:.1f} MiB"])
+    return _rows(("what", "figure"), rows)
+
+
+def _numbers(row: dict[str, Any]) -> str:
+    return ", ".join(str(Q) for Q in row["trace"])
+
+
+def _seconds(row: dict[str, Any]) -> str:
+    times = (row["trace"][Q]["median"] + row["compile"][Q]["median"] for Q in row["trace"])
+    return ", ".join(f"{t:.2f}" for t in times) + f" s; ratio {row['ratio']['median']:.2f}"
+
+
+def _eager(results: dict[str, Any]) -> str:
+    rows = []
+    for name, row in results["functions"].items():
+        times = [f"{row['microseconds'][n]['median']:.0f}" for n in ("eager", "compiled")]
+        rows.append([name, *times, f"{row['ratio']['median']:.2f}"])
+    return _rows(("function", "eager, us", "compiled, us", "ratio"), rows)
+
+
+def _overhead(results: dict[str, Any]) -> str:
+    rows = []
+    for name, kinds in results["networks"].items():
+        for kind, row in kinds.items():
+            low, high = row["quartiles"]
+            rows.append([name, kind, f"{row['ratio']:.3f} ({low:.3f} to {high:.3f})"])
+    return _rows(("step with SPACE over without", "time", "ratio"), rows)
+
+
+# The results of the digits are no times; the script prints its own table.
+TABLES = {
+    "losses": _losses,
+    "solving": _solving,
+    "growth": _growth,
+    "eager": _eager,
+    "overhead": _overhead,
+}

@@ -1,0 +1,121 @@
+"""Solving subspaces and decoders against spacelearn 0.1.0 and scikit-learn.
+
+``solve_subspaces`` is measured against the original in its exact and its default mode;
+``subspaces`` alone also against scikit-learn's ``PLSSVD``, which is fitted per quantity and
+finds the same directions. The floor counts matrix products; the singular value
+decompositions are measured by themselves.
+
+Run it with ``python -m benchmarks solving``.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks import _floor, _options, _peers, _record, _timing, losses
+from benchmarks._inputs import Inputs, Size, draw
+from benchmarks._timing import Call, Claim
+from spacelearn_jax import solve_subspaces, subspaces
+
+CLAIMS = {"solve_subspaces over exact": 3.0, "contention": losses.CLAIMS["contention"]}
+
+SOLVES: dict[str, Callable[..., Any]] = {"solve_subspaces": solve_subspaces, "subspaces": subspaces}
+PLSSVD = "scikit-learn, PLSSVD"
+
+
+def dimensions(inputs: Inputs) -> dict[str, int]:
+    """Returns k of every quantity, no more than its target has entries."""
+    return {q: min(len(w), inputs.Y[q].shape[1]) for q, w in inputs.W.items()}
+
+
+def ours(name: str, inputs: Inputs) -> Call:
+    """Returns one of our solves, compiled."""
+    Z, Y = jax.tree.map(jnp.asarray, (inputs.Z, inputs.Y))
+    k = dimensions(inputs)
+    compiled = jax.jit(lambda Z, Y: SOLVES[name](Z, Y, k=k)).lower(Z, Y).compile()
+    return lambda: jax.block_until_ready(compiled(Z, Y))
+
+
+def factorizations(inputs: Inputs) -> Call:
+    """Returns the decompositions of all cross-covariances, compiled."""
+    C = {q: jnp.asarray(inputs.Z.T @ y) for q, y in inputs.Y.items()}
+    svd = lambda C: jax.tree.map(lambda c: jnp.linalg.svd(c, full_matrices=False), C)  # noqa: E731
+    compiled = jax.jit(svd).lower(C).compile()
+    return lambda: jax.block_until_ready(compiled(C))
+
+
+def plssvd(inputs: Inputs) -> Call:
+    """Returns scikit-learn's fits; raises ImportError without it."""
+    from sklearn.cross_decomposition import PLSSVD as Model
+
+    models = {q: Model(n_components=k, scale=False) for q, k in dimensions(inputs).items()}
+
+    def call() -> None:
+        for q, model in models.items():
+            model.fit(inputs.Z, inputs.Y[q])
+
+    return call
+
+
+def measure(name: str, size: Size, rounds: int, peak: float, *, peers: bool) -> dict[str, Any]:
+    """Alternates ours and all peers at one size."""
+    inputs = draw(size)
+    calls = {"ours": ours(name, inputs), "decompositions": factorizations(inputs)}
+    missing = {}
+    if peers:
+        calls |= _peers.solves(name, inputs.Z, inputs.Y, dimensions(inputs))
+    if name == "subspaces":
+        try:
+            calls[PLSSVD] = plssvd(inputs)
+        except ImportError as error:
+            missing[PLSSVD] = _timing.reason(error)
+    optional = set(calls) - {"ours", "decompositions"}
+    times, left_out = _timing.alternate(calls, rounds, optional=optional, longest=10.0)
+    operations = _floor.solve_operations(size, decoders=name == "solve_subspaces")
+    row = {"solve": name, "size": size.as_dict(), "label": f"{name}, {size}"}
+    row |= _timing.summary(times) | {"left_out": missing | left_out}
+    row["speed_up"].pop("decompositions")
+    contention = _peers.contention() if peers else None
+    return row | {"floor": 1e3 * operations / peak, "contention": contention}
+
+
+def claims(rows: list[dict[str, Any]]) -> list[Claim]:
+    """Holds the speed-ups against ``CLAIMS``."""
+    out = []
+    for row in rows:
+        if row["contention"] is not None:
+            bound = CLAIMS["contention"]
+            out.append(Claim(row["label"], "contention", row["contention"], "most", bound))
+        if row["solve"] == "solve_subspaces" and _peers.EXACT in row["speed_up"]:
+            figure = "solve_subspaces over exact"
+            value = row["speed_up"][_peers.EXACT]["median"]
+            out.append(Claim(row["label"], figure, value, "least", CLAIMS[figure]))
+    return out
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures and saves; then asserts, unless it was a quick look."""
+    peers = _peers.prepare()
+    peak = _floor.peak(256 if options.quick else 2048)
+    rows = []
+    for size in losses.QUICK_SIZES if options.quick else losses.SIZES:
+        for name in SOLVES:
+            row = measure(name, size, options.rounds, peak, peers=peers)
+            rows.append(row)
+            print(_timing.shown(row), flush=True)
+    results = {"rounds": options.rounds, "peak_gflops": peak / 1e9, "no_peers": _peers.MISSING}
+    _record.save("solving", results | {"claims": CLAIMS, "sizes": rows}, options.out)
+    if not options.quick:
+        _timing.check(claims(rows))
+
+
+def main() -> None:
+    """Reads the command line."""
+    run(_options.parser(__doc__, rounds=15).parse_args())
+
+
+if __name__ == "__main__":
+    main()

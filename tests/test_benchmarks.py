@@ -1,0 +1,122 @@
+"""Every benchmark runs at tiny sizes, and writes what its table is made of."""
+
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# Keys by the way to them; "*" stands for the first entry of a list.
+KEYS = {
+    "eager": [("functions", "alignment_loss", "ratio", "median"), ("claims",), ("size", "B")],
+    "growth": [
+        ("compilation", "combined", "ratio", "median"),
+        ("compilation", "solve_subspaces", "trace"),
+        ("memory", "*", "over_allowed"),
+        ("steps", "grown_MiB"),
+    ],
+    "solving": [
+        ("sizes", "*", "milliseconds", "ours", "quartiles"),
+        ("sizes", "*", "milliseconds", "decompositions", "median"),
+        ("sizes", "*", "floor"),
+        ("peak_gflops",),
+    ],
+    "losses": [
+        ("sizes", "*", "milliseconds", "ours", "median"),
+        ("sizes", "*", "milliseconds", "eigenproblem", "median"),
+        ("sizes", "*", "in_floors", "median"),
+        ("sizes", "*", "left_out"),
+        ("growth", "Q", "*", "speed_up"),
+        ("peak_gflops",),
+    ],
+    "overhead": [("networks", "transformer block", "wall", "ratio")],
+    "digits": [("mean and standard error",)],
+}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    # Code that runs once is not worth optimizing; a third of the time goes into it.
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environ = os.environ | {"XLA_FLAGS": flags, "OPENBLAS_NUM_THREADS": "1"} | environment
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+
+
+def quick(folder: pathlib.Path, name: str, **environment: str) -> dict:
+    done = run(name, "--quick", "--rounds", "1", "--out", str(folder), **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def at(results, path):
+    for key in path:
+        results = results[0 if key == "*" else key]
+    return results
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_quick_run_writes_its_results(name, tmp_path):
+    if name == "digits":
+        pytest.importorskip("sklearn")
+    results = quick(tmp_path, name)
+    for path in KEYS[name]:
+        value = at(results, path)
+        assert not isinstance(value, float) or math.isfinite(value), path
+    setting = results["setting"]
+    assert setting["processor"] is not None
+    assert setting["threads"]["xla"] >= 1
+    assert setting["threads"]["torch"] in (None, setting["threads"]["xla"])
+    assert (tmp_path / "losses.png").exists() == (name == "losses")
+
+
+def test_without_the_original_ours_is_measured_alone(tmp_path):
+    # A package of that name that cannot be imported hides the installed one.
+    (tmp_path / "spacelearn.py").write_text("raise ImportError('hidden')\n")
+    results = quick(tmp_path, "solving", PYTHONPATH=str(tmp_path))
+    assert "hidden" in results["no_peers"]
+    assert not any("spacelearn" in peer for peer in results["sizes"][0]["milliseconds"])
+    assert results["setting"]["threads"]["torch"] is None
+    table = run("--table", "--out", str(tmp_path)).stdout
+    assert "losses: not measured." in table
+    label = results["sizes"][0]["label"]
+    assert f"| {label} |" in table
+
+
+def test_an_unknown_name_is_refused():
+    done = run("speed")
+    assert done.returncode == 2
+    assert "no benchmark speed" in done.stderr
+
+
+def test_a_claim_that_fails_names_row_and_figure():
+    from benchmarks._timing import Claim, check
+
+    check([Claim("small", "speed-up", 3.0, "least", 2.0), Claim("small", "ratio", 1.0, "most", 2)])
+    with pytest.raises(AssertionError, match=r"small: speed-up is 1\.5, claimed at least 2"):
+        check([Claim("small", "speed-up", 1.5, "least", 2.0)])
+    with pytest.raises(AssertionError, match=r"large: ratio is nan, claimed at most 2"):
+        check([Claim("large", "ratio", math.nan, "most", 2.0)])
+
+
+def test_operations_are_counted():
+    from benchmarks._floor import loss_operations, solve_operations
+    from benchmarks._inputs import Size
+
+    size = Size(10, 6, k=(1, 2), p=(4, 5))
+    coordinates = 2 * 10 * 6 * 3
+    alignment = 4 * 10 * (1 * 4 + 2 * 5)
+    assert loss_operations("alignment", size) == 2 * coordinates + alignment
+    assert loss_operations("disentanglement", size) == 2 * coordinates + 4 * 10 * 9
+    isotropy = 2 * coordinates + 2 * 10 * 6 * 6
+    assert loss_operations("isotropy", size) == isotropy
+    # Projected once for all: its own coordinates are the others'.
+    total = 3 * coordinates + alignment + 4 * 10 * 9 + 2 * 10 * 6 * 6
+    assert loss_operations("combined", size) == total
+    assert solve_operations(size, decoders=False) == 2 * 10 * 6 * 9
+    normal = 2 * 10 * (1 * 5 + 2 * 7)
+    assert solve_operations(size, decoders=True) == 2 * 10 * 6 * (9 + 3) + normal

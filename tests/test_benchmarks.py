@@ -11,7 +11,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-# Keys by the way to them; "*" stands for the first entry of a list.
+# Keys by the way to them; "*" stands for the first entry of a list. What digits does is in
+# test_digits, and what streaming does in tests/moments.
 KEYS = {
     "eager": [("functions", "alignment_loss", "ratio", "median"), ("claims",), ("size", "B")],
     "growth": [
@@ -35,7 +36,6 @@ KEYS = {
         ("peak_gflops",),
     ],
     "overhead": [("networks", "transformer block", "wall", "ratio")],
-    "digits": [("mean and standard error",)],
 }
 
 
@@ -61,8 +61,6 @@ def at(results, path):
 
 @pytest.mark.parametrize("name", KEYS)
 def test_a_quick_run_writes_its_results(name, tmp_path):
-    if name == "digits":
-        pytest.importorskip("sklearn")
     results = quick(tmp_path, name)
     for path in KEYS[name]:
         value = at(results, path)

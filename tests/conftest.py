@@ -1,5 +1,10 @@
 """Settings of the whole suite: no silent promotion of dtypes or ranks."""
 
+import os
+
+# Tests run side by side, on small matrices: threads would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import jax
 import pytest
 

@@ -1,6 +1,9 @@
 """Settings of the whole suite: no silent promotion of dtypes or ranks."""
 
+import gc
+import itertools
 import os
+import pathlib
 
 # Tests run side by side, on small matrices: threads would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -17,3 +20,31 @@ def x64():
     """Enables float64 for one test."""
     with jax.enable_x64(True):
         yield
+
+
+#: Folders whose programs run but once or twice, and whose tests ask for no last digits.
+QUICK = ("contract", "demo", "flax_modules", "optimizers")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_to_compile(request):
+    """Skips costly optimizations where compiling takes most of the time."""
+    quick = pathlib.Path(request.path).parent.name in QUICK
+    jax.config.update("jax_disable_most_optimizations", quick)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+MAPS = pathlib.Path("/proc/self/maps")
+_tests = itertools.count(1)
+
+
+def pytest_runtest_teardown():
+    """Drops compiled programs before there are too many.
+
+    Each takes several memory maps, of which Linux grants a process 65,530; beyond that
+    LLVM fails with a segmentation fault.
+    """
+    if next(_tests) % 50 == 0 and MAPS.exists() and MAPS.read_bytes().count(b"\n") > 35_000:
+        jax.clear_caches()
+        gc.collect()

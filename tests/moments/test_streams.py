@@ -13,7 +13,7 @@ from spacelearn_jax.data import compute_Q
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import fit_decoders, k_per_q
 
-from ..contract.jaxprs import compilations
+from ..jaxprs import compilations
 from .batches import part, rows
 
 K = {"p": 2, "s": 1}

@@ -80,7 +80,7 @@ def problems(draw):
 
 
 @pytest.mark.parametrize("function", LOSSES)
-@draws(max_examples=15)
+@draws(max_examples=8)
 @given(options=problems(), seed=seeds, n_dir=st.integers(1, 32), dtype=dtypes)
 def test_losses(function, options, seed, n_dir, dtype):
     takes_n_dir = function in ("isotropy", "combined")
@@ -95,7 +95,7 @@ def test_losses(function, options, seed, n_dir, dtype):
     compare(case, dtype)
 
 
-@draws(max_examples=15)
+@draws(max_examples=8)
 @given(options=problems(), seed=seeds, dtype=dtypes)
 def test_stability(options, seed, dtype):
     compare(seeded("stability", seed, lambda rng: problem(rng, **options)), dtype)
@@ -130,21 +130,21 @@ def solvable(draw):
     }
 
 
-@draws(max_examples=12)
+@draws(max_examples=6)
 @given(options=solvable(), seed=seeds, dtype=dtypes)
 def test_principal_directions(options, seed, dtype):
     make = partial(separated, **options)
     compare(seeded("principal_directions", seed, make, finish=joint_sign), dtype)
 
 
-@draws(max_examples=15)
+@draws(max_examples=8)
 @given(options=solvable(), seed=seeds, k=st.integers(1, 16), dtype=dtypes)
 def test_subspaces(options, seed, k, dtype):
     make = partial(separated, **options)
     compare(seeded("subspaces", seed, make, options={"k": k}, finish=row_signs), dtype)
 
 
-@draws(max_examples=12)
+@draws(max_examples=6)
 @given(options=solvable(), seed=seeds, k=st.integers(1, 16), dtype=dtypes)
 def test_solve_subspaces(options, seed, k, dtype):
     def finish(inputs, outputs):
@@ -157,7 +157,7 @@ def test_solve_subspaces(options, seed, k, dtype):
     compare(seeded("solve_subspaces", seed, make, options={"k": k}, finish=finish), dtype)
 
 
-@draws(max_examples=15)
+@draws(max_examples=8)
 @given(options=problems(), seed=seeds, dtype=dtypes)
 def test_fit_decoders(options, seed, dtype):
     names = options["ks"]
@@ -171,7 +171,7 @@ def test_fit_decoders(options, seed, dtype):
     compare(case, dtype)
 
 
-@draws(max_examples=15)
+@draws(max_examples=8)
 @given(
     d=st.integers(2, 20), k_old=st.integers(1, 6), k_new=st.integers(1, 6), seed=seeds, dtype=dtypes
 )

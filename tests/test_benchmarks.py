@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 
 # Keys by the way to them; "*" stands for the first entry of a list. What digits does is in
-# test_digits, and what streaming does in tests/moments.
+# test_digits, what streaming does in tests/moments; overhead takes long to compile.
 KEYS = {
     "eager": [("functions", "alignment_loss", "ratio", "median"), ("claims",), ("size", "B")],
     "growth": [
@@ -35,7 +35,6 @@ KEYS = {
         ("growth", "Q", "*", "speed_up"),
         ("peak_gflops",),
     ],
-    "overhead": [("networks", "transformer block", "wall", "ratio")],
 }
 
 

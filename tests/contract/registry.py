@@ -308,6 +308,13 @@ _ALIKE = (
     "pool[more bins than points]",
     "left",
     "right",
+    "track_subspaces[drift]",
+    "track_subspaces[not due]",
+    *(
+        f"{name}[{label}]"
+        for name in ("alignment_loss", "disentanglement_loss", "stability_loss")
+        for label in ("unreduced", "weighted sum")
+    ),
 )
 
 #: One case for each program, where compiling it takes long.

@@ -20,7 +20,7 @@ FLOATS = (*SIXTEEN, jnp.float32, jnp.float64)
 
 # These apply the user's functions, which decide, or but move values.
 KEEPING = ("compute_Q", "ensure_dim", "as_latents")
-COMPUTING = [case for case in CASES if case.covers not in KEEPING]
+COMPUTING = [case for case in DISTINCT if case.covers not in KEEPING]
 
 
 def result_dtypes(case, inputs):

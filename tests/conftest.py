@@ -23,7 +23,7 @@ def x64():
 
 
 #: Folders whose programs run but once or twice, and whose tests ask for no last digits.
-QUICK = ("contract", "demo", "flax_modules", "optimizers")
+QUICK = ("bad_inputs", "contract", "demo", "flax_modules", "loss", "optimizers", "properties")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -111,21 +111,9 @@ def tall_r(X: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Arr
     return jnp.matmul(Q, own, precision=_numerics.EXACT), R_all
 
 
-def leading_singular_values(
-    X: jax.Array, m: int, solver: Solver, axis_name: Hashable | None
-) -> jax.Array:
-    """Returns the ``m`` largest singular values of a row-sharded matrix, differentiable.
-
-    On one device with an exact SVD this is JAX's own derivative, good for any
-    order; the other routes give a first derivative (see ``attach_gradient``).
-    """
-    if axis_name is None and solver in ("auto", "svd"):
-        return jnp.linalg.svd(_numerics.infinities_to_nan(X), compute_uv=False)[:m]
-    if axis_name is None:
-        U, s, Vt = factors(X, solver)
-        return attach_gradient(s, X, U, Vt)[:m]
-    _, R = tall_r(lax.stop_gradient(X), axis_name)
-    _, s, Vt = factors(R, solver)
-    # s_i = |X v_i|, and v_i is a stationary point: the norm has the right derivative.
-    XV = jnp.matmul(X, Vt[:m].T, precision=_numerics.EXACT)
-    return _numerics.safe_sqrt(lax.psum(jnp.sum(jnp.square(XV), axis=0), axis_name))
+def singular_values(A: jax.Array, solver: Solver) -> jax.Array:
+    """Returns singular values, differentiable: by an exact SVD to any order, else once."""
+    if solver in ("auto", "svd"):
+        return jnp.linalg.svd(_numerics.infinities_to_nan(A), compute_uv=False)
+    U, s, Vt = factors(A, solver)
+    return attach_gradient(s, A, U, Vt)

@@ -20,7 +20,7 @@ def _full(A: jax.Array, *, solver: Solver) -> tuple[jax.Array, jax.Array, jax.Ar
 @compiled(static=("solver",))
 def _singular_values(A: jax.Array, *, solver: Solver) -> jax.Array:
     A = A.astype(_numerics.compute_dtype(A))
-    return _factors.leading_singular_values(A, min(A.shape), solver, None)
+    return _factors.singular_values(A, solver)
 
 
 def full(A: ArrayLike, *, solver: Solver = "auto") -> tuple[jax.Array, jax.Array, jax.Array]:

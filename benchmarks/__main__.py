@@ -12,7 +12,7 @@ import sys
 from benchmarks import _options
 
 # The longest last.
-NAMES = ("eager", "growth", "solving", "losses", "overhead", "digits")
+NAMES = ("eager", "growth", "solving", "losses", "scaling", "overhead", "digits")
 
 
 def summary(name: str) -> str:

@@ -120,6 +120,22 @@ def _overhead(results: dict[str, Any]) -> str:
     return _rows(("step with SPACE over without", "time", "ratio"), rows)
 
 
+def _scaling(results: dict[str, Any]) -> str:
+    rows = []
+    for size in results["exchanged"]:
+        for name, program in size["programs"].items():
+            kinds = ", ".join(f"{k['count']} {kind}" for kind, k in program["kinds"].items())
+            figures = [f"{program['bytes'] / 1024:,.0f}", kinds, f"{program['ratio']:g}"]
+            rows.append([f"{name}, {size['label']}", *figures])
+    bytes_table = _rows(("exchanged in", "KiB", "of them", "with twice the rows"), rows)
+    weak = results["weak scaling"]
+    times = [
+        [f"{count} devices, {weak['label']} each", _time(weak, count), f"{e['median']:.2f}"]
+        for count, e in weak["efficiency"].items()
+    ]
+    return bytes_table + "\n\n" + _rows(("train step on", "ms", "efficiency"), times)
+
+
 # The results of the digits are no times; the script prints its own table.
 TABLES = {
     "losses": _losses,
@@ -127,4 +143,5 @@ TABLES = {
     "growth": _growth,
     "eager": _eager,
     "overhead": _overhead,
+    "scaling": _scaling,
 }

@@ -62,7 +62,7 @@ def cross_factors(
     batch: Centred, *, solver: Solver, axis_name: Hashable | None
 ) -> _factors.Factors:
     """Factors the cross-covariance Zc^T yc (D, p), up to its scale 1/B."""
-    return _factors.factors(_numerics.gram(batch.Z, batch.y, axis_name), solver)
+    return _factors.cross(batch.Z, batch.y, solver, axis_name)
 
 
 def leading_pair(factors: _factors.Factors) -> tuple[jax.Array, jax.Array]:

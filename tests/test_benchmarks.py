@@ -27,6 +27,11 @@ KEYS = {
         ("sizes", "*", "floor"),
         ("peak_gflops",),
     ],
+    "scaling": [
+        ("exchanged", "*", "programs", "tracker", "kinds", "all-reduce", "count"),
+        ("exchanged", "*", "programs", "train step", "ratio"),
+        ("weak scaling", "efficiency", "1", "median"),
+    ],
     "losses": [
         ("sizes", "*", "milliseconds", "ours", "median"),
         ("sizes", "*", "milliseconds", "eigenproblem", "median"),
@@ -41,6 +46,7 @@ KEYS = {
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     # Code that runs once is not worth optimizing; a third of the time goes into it.
     flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
     environ = os.environ | {"XLA_FLAGS": flags, "OPENBLAS_NUM_THREADS": "1"} | environment
     command = [sys.executable, "-m", "benchmarks", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)

@@ -1,7 +1,11 @@
 """The README's Python runs, and does what the README says."""
 
+import os
 import pathlib
 import re
+import socket
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -23,7 +27,11 @@ def test_readme_has_examples():
     assert sum("@nnx.jit" in block for block in BLOCKS) >= 2
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+SEVERAL = [block for block in BLOCKS if "jax.distributed" in block]
+ALONE = [block for block in BLOCKS if block not in SEVERAL]
+
+
+@pytest.mark.parametrize("block", ALONE, ids=range(len(ALONE)))
 def test_readme_block_runs(block):
     scope = run(block)
     if "@nnx.jit" in block:
@@ -40,3 +48,33 @@ def check_train_step(scope: dict) -> None:
     for name, y in Y.items():
         residual = np.var(np.asarray(decoded[name] - y))
         assert residual < 0.1 * np.var(np.asarray(y)), name
+
+
+def test_readme_block_for_processes_runs_in_two(tmp_path):
+    (block,) = SEVERAL
+    check = """
+for q in space.W:
+    a, b = (np.asarray(s.W[q]) for s in (space, same))
+    np.testing.assert_allclose(a.T @ a, b.T @ b, atol=1e-4)
+assert float(m.count) == 10 * 256 * count
+"""
+    program = tmp_path / "train.py"
+    program.write_text(block + check)
+    with socket.socket() as s:
+        s.bind(("localhost", 0))
+        coordinator = f"localhost:{s.getsockname()[1]}"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(program), coordinator, "2", str(i)],
+            env=os.environ | {"JAX_PLATFORMS": "cpu"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=200)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], said

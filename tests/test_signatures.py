@@ -62,6 +62,7 @@ SIGNATURES = {
     linalg.right: "A, *, solver='auto'",
     linalg.singular_values: "A, *, solver='auto'",
     linalg.principal_angles: "W_a, W_b",
+    linalg.residual_bound: "A, U, *, probes=10, seed=0",
     loss.combine: "terms, weights=None",
     loss.Objective: "functions, weights",
     loss.Objective.terms: "self, *, step=0, **inputs",
@@ -76,7 +77,7 @@ SIGNATURES = {
     loss.uncertainty: "",
     streams.fit_stream: "batches, *, k=None, k_thresholds=None, checkpoint=None, progress=False, "
     "encode=None, quantities=None, batch_size=None, checkpoint_every=30.0, ridge=0.0, "
-    "shrinkage=None, solver='auto'",
+    "shrinkage=None, solver='auto', across_processes=False",
     training.track_subspaces: f"k, *, {TRACKED}",
     training.SubspaceTracker: "init, update",
     training.TrackerState: "space, W_prev, step, refreshes, drift, since, moments",

@@ -1,6 +1,6 @@
 """The factorizations themselves: detached (U, s, Vt) of one matrix."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from spacelearn_jax import _numerics
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
 Factors = tuple[jax.Array, jax.Array, jax.Array]
+Product = Callable[[jax.Array], jax.Array]
 
 
 def factors(A: jax.Array, solver: Solver) -> Factors:
@@ -48,25 +49,52 @@ def _from_gram(A: jax.Array) -> Factors:
 
 
 def _randomized(A: jax.Array, solver: LowRank) -> Factors:
-    m, n = A.shape
-    width = min(solver.rank + solver.oversample, m, n)
-    key = jax.random.key(solver.seed)
-    test = jax.random.normal(key, (n, width), A.dtype)
-
-    def spread(X: jax.Array) -> jax.Array:
-        return jnp.linalg.qr(jnp.matmul(A, X, precision=_numerics.EXACT))[0]
+    def times(X: jax.Array) -> jax.Array:
+        return jnp.matmul(A, X, precision=_numerics.EXACT)
 
     def back(Q: jax.Array) -> jax.Array:
-        return jnp.linalg.qr(jnp.matmul(A.T, Q, precision=_numerics.EXACT))[0]
+        return jnp.matmul(A.T, Q, precision=_numerics.EXACT)
 
-    Q = spread(test)
+    return from_products(times, back, A.shape, A.dtype, solver)
+
+
+def from_products(
+    times: Product, back: Product, shape: tuple[int, ...], dtype: jnp.dtype, solver: LowRank
+) -> Factors:
+    """Factors a matrix A (m, n) that is known by ``times(X)`` = A X and ``back(Q)`` = A^T Q."""
+    m, n = shape
+    width = min(solver.rank + solver.oversample, m, n)
+    test = jax.random.normal(jax.random.key(solver.seed), (n, width), dtype)
+    Q = jnp.linalg.qr(times(test))[0]
     for _ in range(solver.n_iter):
-        Q = spread(back(Q))
-    small = jnp.matmul(Q.T, A, precision=_numerics.EXACT)
+        Q = jnp.linalg.qr(times(jnp.linalg.qr(back(Q))[0]))[0]
+    small = _numerics.infinities_to_nan(back(Q).T)
     U, s, Vt = jnp.linalg.svd(small, full_matrices=False)
     U = jnp.matmul(Q, U, precision=_numerics.EXACT)
     r = min(solver.rank, m, n)
     return U[:, :r], s[:r], Vt[:r]
+
+
+def cross(Z: jax.Array, y: jax.Array, solver: Solver, axis_name: Hashable | None) -> Factors:
+    """Factors Z^T y (D, p) of detached rows, which a low rank need not form.
+
+    With many columns for few rows, or for few directions, the products Z^T (y X) cost less
+    than the matrix does, and less memory.
+    """
+    (B, D), p = Z.shape, y.shape[1]
+    if isinstance(solver, LowRank):
+        columns = 2 * (solver.n_iter + 1) * (solver.rank + solver.oversample)
+        if columns * B * (D + p) < (B + columns) * D * p:
+
+            def product(left: jax.Array, right: jax.Array) -> Product:
+                def apply(X: jax.Array) -> jax.Array:
+                    rows = jnp.matmul(right, X, precision=_numerics.EXACT)
+                    return _numerics.gram(left, rows, axis_name)
+
+                return apply
+
+            return from_products(product(Z, y), product(y, Z), (D, p), Z.dtype, solver)
+    return factors(_numerics.gram(Z, y, axis_name), solver)
 
 
 def fix_signs(U: jax.Array, Vt: jax.Array) -> tuple[jax.Array, jax.Array]:

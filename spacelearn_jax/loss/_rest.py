@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
-from spacelearn_jax.linalg import _factors
-from spacelearn_jax.linalg._solvers import Solver
+from spacelearn_jax.linalg import _factors, _gram
+from spacelearn_jax.linalg._solvers import LowRank, Solver
 
 
 def leading_values(
@@ -95,36 +95,35 @@ def _singular_vectors(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Returns ``m`` leading singular vectors of R, and their images."""
+    """Returns ``m`` leading singular vectors of R, and their images.
+
+    But for ``"svd"`` and ``"eigen"``, which are what they say, rows meet in products alone:
+    devices exchange squares of the shorter side, however long the batch is.
+    """
     S = jnp.matmul(Zc, W_all.T, precision=_numerics.EXACT)
     R = (Zc - jnp.matmul(S, W_all, precision=_numerics.EXACT)) / scale
-    if axis_name is not None:
-        R = _factors.tall_r(R, axis_name)[1]
+    R = _numerics.infinities_to_nan(R)
     left = _is_wide(Zc, axis_name)
+    R = R.T if left else R
 
     def with_images(X: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return X, _images(Zc, W_all, X, scale, left=left)
+        return X[:, :m], _images(Zc, W_all, X[:, :m], scale, left=left)
 
-    def of(U: jax.Array, _: jax.Array, Vt: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return with_images(U[:, :m] if left else Vt[:m].T)
+    if isinstance(solver, LowRank):
+        return with_images(_gram.refined(R, _gram.leading(R, solver, axis_name), axis_name))
+    if solver != "auto":
+        R = R if axis_name is None else _factors.tall_r(R, axis_name)[1]
+        return with_images(_factors.factors(R, solver)[2].T)
 
-    R = _numerics.infinities_to_nan(R)
-    if solver not in ("auto", "svd") or axis_name is not None:
-        return of(*_factors.factors(R, solver))
-    if solver == "svd":
-        return of(*jnp.linalg.svd(R, full_matrices=False))
-
-    G = jnp.matmul(*((R, R.T) if left else (R.T, R)), precision=_numerics.EXACT)
-    values, X = jnp.linalg.eigh(G)
-    values, X = values[::-1][:m], X[:, ::-1][:, :m]
-    X, T = with_images(X)
+    values, V = _gram.right_vectors(R, axis_name)
+    X, T = with_images(V)
     # Squaring keeps s_i to eps s_1^2 / s_i. That is enough down to s_i = eps^(1/4) s_1,
     # and below it where next to nothing is left, as in the span of the subspaces.
     eps = jnp.finfo(R.dtype).eps
-    s = _lengths(T, None)
-    small = jnp.sum(jnp.where(values < eps**0.5 * values[0], s, 0))
+    s = _lengths(T, axis_name)
+    small = jnp.sum(jnp.where(values[:m] < eps**0.5 * values[0], s, 0))
     return lax.cond(
         small > 16 * eps * jnp.sum(s),
-        lambda: of(*jnp.linalg.svd(R, full_matrices=False)),
+        lambda: with_images(_gram.refined(R, V, axis_name)),
         lambda: (X, T),
     )

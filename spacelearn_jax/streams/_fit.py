@@ -19,7 +19,7 @@ from spacelearn_jax.optim import _modes
 from spacelearn_jax.optim._decoders import fit_decoders, share_of
 from spacelearn_jax.optim._k import DEFAULT_THRESHOLD
 from spacelearn_jax.space import Space
-from spacelearn_jax.streams import _checkpoint
+from spacelearn_jax.streams import _checkpoint, _processes
 from spacelearn_jax.streams._pieces import cut, pieces
 from spacelearn_jax.streams._progress import bar
 from spacelearn_jax.streams._source import Source
@@ -41,6 +41,7 @@ def fit_stream(
     ridge: float = 0.0,
     shrinkage: float | str | None = None,
     solver: Solver = "auto",
+    across_processes: bool = False,
 ) -> Space:
     """Solves the subspaces of data that comes in batches, in the memory of two of them.
 
@@ -71,6 +72,9 @@ def fit_stream(
         shrinkage: See ``fit_decoders``.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
             least k.
+        across_processes: Whether every process of ``jax.distributed`` reads a part of the
+            data and all get the space of the whole. They talk once, at the end, whatever
+            the number of rows. Each needs a checkpoint file of its own.
 
     Returns:
         The ``Space``.
@@ -78,7 +82,8 @@ def fit_stream(
     Raises:
         TypeError: If dtypes or kinds are wrong.
         ValueError: If there are fewer than 2 rows, shapes or names don't fit, an option is
-            out of range, or the checkpoint is damaged or of another stream.
+            out of range, the checkpoint is damaged or of another stream, or a process has
+            no rows or others' quantities.
         OSError: If the checkpoint can't be written.
 
     Example:
@@ -95,8 +100,11 @@ def fit_stream(
     penalty = _checks.positive(NAME, "ridge", ridge, or_zero=True)
     share_of(NAME, shrinkage)
     progress = _checks.flag(NAME, "progress", progress)
+    across_processes = _checks.flag(NAME, "across_processes", across_processes)
     source = Source(NAME, encode, quantities)
     m = _gathered(batches, source, show=progress, **options)
+    if across_processes:
+        m = _processes.merged(NAME, m)
     if m is None or float(m.count) < 2:
         raise _checks.failure(
             ValueError,

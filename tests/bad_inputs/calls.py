@@ -134,6 +134,9 @@ CALLS = {
     "left": Call(linalg.left, {"A": Z, "solver": "auto"}),
     "right": Call(linalg.right, {"A": Z, "solver": "auto"}),
     "singular_values": Call(linalg.singular_values, {"A": Z, "solver": "auto"}),
+    "residual_bound": Call(
+        linalg.residual_bound, {"A": Z, "U": np.eye(B, 2, dtype=np.float32), "probes": 3, "seed": 0}
+    ),
     "LowRank": Call(linalg.LowRank, {"rank": 2, "oversample": 1, "n_iter": 1, "seed": 0}),
     "pool": Call(data.pool, {"chunks": FIELDS["vorticity"], "n_bins": 2, "mode": "avg"}),
     "compute_Q": Call(

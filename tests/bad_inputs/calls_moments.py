@@ -85,6 +85,7 @@ def calls(W: Any, A: Any, Z: Any, Y: Any) -> Mapping[str, tuple[Callable[..., An
                 "ridge": 0.0,
                 "shrinkage": None,
                 "solver": "auto",
+                "across_processes": False,
             },
         ),
     }

@@ -12,6 +12,40 @@ from .row import Bad
 
 ROWS = [
     Bad(
+        "rows of a basis where its columns belong",
+        "residual_bound",
+        dict(U=np.eye(2, 8, dtype=np.float32)),
+        ValueError,
+        (
+            "U must be of shape (8, r), with the rows of A, got shape (2, 8). Pass left "
+            "singular vectors, one in each column."
+        ),
+    ),
+    Bad(
+        "a row for the matrix that is left",
+        "residual_bound",
+        dict(A=Z[0]),
+        ValueError,
+        (
+            "A must be a matrix of shape (m, n) with m, n >= 1, got shape (5,). Make a row "
+            "of it with A[None]."
+        ),
+    ),
+    Bad(
+        "a negative seed of probes",
+        "residual_bound",
+        dict(seed=-1),
+        ValueError,
+        "seed must be at least 0, got -1. Pass 0 or more.",
+    ),
+    Bad(
+        "no probe",
+        "residual_bound",
+        dict(probes=0),
+        ValueError,
+        "probes must be at least 1, got 0. Pass 1 or more.",
+    ),
+    Bad(
         "a vector for a matrix",
         "full",
         dict(A=Z[0]),

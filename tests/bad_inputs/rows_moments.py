@@ -524,6 +524,13 @@ ROWS = [
         ("progress must be True or False, got the str 'yes'. Pass a Python bool."),
     ),
     Bad(
+        "a number of processes for a flag",
+        "fit_stream",
+        dict(across_processes=2),
+        TypeError,
+        ("across_processes must be True or False, got the int 2. Pass a Python bool."),
+    ),
+    Bad(
         "an encoder that can't be called",
         "fit_stream",
         dict(encode=W),

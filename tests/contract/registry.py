@@ -99,6 +99,7 @@ def ingredients(seed: int = 0, B: int = B) -> Inputs:
         "fields": {"image": _field(rng, B, (2, 6, 6)), "sequence": _field(rng, B, (10,))},
         "x": rng.standard_normal((B, 2, 5, 6)),
         "M": rng.standard_normal((9, 6)),
+        "U": np.linalg.qr(rng.standard_normal((9, 2)))[0],
     }
 
 
@@ -278,6 +279,7 @@ CASES = (
     Case("left", linalg.left, ("M",), order=1, observe=lambda out: out[1]),
     Case("right", linalg.right, ("M",), order=1, observe=lambda out: out[1]),
     Case("singular_values", linalg.singular_values, ("M",)),
+    Case("residual_bound", linalg.residual_bound, ("M", "U"), kind=SOLVED),
     Case("principal_angles", linalg.principal_angles, ("W_old", "W_new")),
     Case("compute_Q", _joined, ("x",), batch=("x",), by_row=True, calls=None, exact=None),
     Case("input_to_quantity", _piped, ("x",), batch=("x",), by_row=True, calls=None, exact=None),

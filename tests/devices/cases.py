@@ -118,7 +118,8 @@ def test_plain_call_on_a_sharded_batch(case, setting):
             for name, value in placed.items()
         }
     with jax.set_mesh(mesh) if is_set else contextlib.nullcontext():
-        if case.kind != DIFFERENTIABLE or not is_set:
+        # The value comes with the gradient as well: once is enough to see it alone.
+        if case.kind != DIFFERENTIABLE or setting == SETTINGS["auto"]:
             plain = case(placed)
             close(plain, out)
             check_placement(case, plain, mesh)

@@ -1,4 +1,4 @@
-"""Runs ``cases.py`` on eight forced host devices, which only a process of its own can have."""
+"""Runs its neighbours on eight forced host devices, which only a process of its own can have."""
 
 import os
 import re
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-CASES = Path(__file__).with_name("cases.py")
-ROOT = CASES.parents[2]
+FILES = [str(Path(__file__).with_name(name)) for name in ("cases.py", "wide.py")]
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
-    "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8",
     "JAX_PLATFORMS": "cpu",
     "JAX_ENABLE_X64": "1",
     # Hundreds of programs, each run once.
@@ -23,7 +23,7 @@ def outcome(*arguments):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     return subprocess.run(
-        [*command, str(CASES)],
+        [*command, *FILES],
         cwd=ROOT,
         env=environment | ENVIRONMENT,
         capture_output=True,

@@ -1,0 +1,61 @@
+"""Right singular vectors of a matrix with long columns, from products alone.
+
+Rows may lie on several devices, as shards of ``axis_name`` or of the array itself: what
+is exchanged is as wide as a row, and no wider where the batch grows.
+"""
+
+from collections.abc import Hashable
+
+import jax
+import jax.numpy as jnp
+
+from spacelearn_jax import _numerics
+from spacelearn_jax.linalg._solvers import LowRank
+
+
+def right_vectors(A: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Array]:
+    """Returns squared singular values, descending, and right vectors (n, n), of (m, n).
+
+    Squaring costs digits: ``s_i`` and its vector are off by eps s_1^2 / s_i.
+    """
+    values, V = jnp.linalg.eigh(_numerics.gram(A, A, axis_name))
+    return values[::-1], V[:, ::-1]
+
+
+def refined(A: jax.Array, X: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    """Returns right singular vectors (n, r) within the span of ``X`` (n, r), descending.
+
+    They are as accurate as by an SVD of ``A``, if ``X`` comes from ``right_vectors``. Then
+    the columns of A X are orthogonal up to eps s_1 in length. Divided by their lengths d
+    they have a Gram matrix C near to 1 but where they are next to nothing, and a root of
+    it, C = F^T F, which squares little away: F diag(d) stands for A X, and is small.
+
+    Reference:
+        Drmac and Veselic, New fast and accurate Jacobi SVD algorithm, SIAM J. Matrix Anal.
+        Appl. 29(4), 2008, for the scaling.
+    """
+    Y = jnp.matmul(A, X, precision=_numerics.EXACT)
+    d = _numerics.safe_sqrt(_numerics.total(jnp.sum(jnp.square(Y), axis=0), axis_name))
+    Y = _numerics.safe_divide(Y, d[None])
+    C = _numerics.gram(Y, Y, axis_name)
+    # By eigenvectors, because Cholesky fails where columns of rounding are parallel.
+    values, V = jnp.linalg.eigh(C)
+    F = _numerics.safe_sqrt(values)[:, None] * V.T
+    Vt = jnp.linalg.svd(F * d[None], full_matrices=False)[2]
+    return jnp.matmul(X, Vt.T, precision=_numerics.EXACT)
+
+
+def leading(A: jax.Array, solver: LowRank, axis_name: Hashable | None) -> jax.Array:
+    """Returns an orthonormal basis (n, r) that holds most of the rows, at random.
+
+    Power iterations on A^T A. The rotation before each keeps the columns apart in length,
+    so that none is lost in the rounding of a longer one.
+    """
+    n = A.shape[1]
+    width = min(solver.rank + solver.oversample, n)
+    X = jnp.linalg.qr(jax.random.normal(jax.random.key(solver.seed), (n, width), A.dtype))[0]
+    for _ in range(solver.n_iter + 1):
+        T = jnp.matmul(A, X, precision=_numerics.EXACT)
+        T = jnp.matmul(T, right_vectors(T, axis_name)[1], precision=_numerics.EXACT)
+        X = jnp.linalg.qr(_numerics.gram(A, T, axis_name))[0]
+    return X

@@ -1,0 +1,131 @@
+"""Latents that are split over devices by columns as well; ``test_devices.py`` starts this file.
+
+A mesh of two by four: rows over ``data``, latent dimensions over ``model``.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from benchmarks._collectives import collectives
+from spacelearn_jax import combined_loss, linalg, solve_subspaces
+from spacelearn_jax.loss import (
+    alignment_loss,
+    disentanglement_loss,
+    isotropy_loss,
+    stability_loss,
+)
+
+from ..contract.closeness import assert_close
+
+B, D, K = 256, 64, 4
+KINDS = {"auto": AxisType.Auto, "explicit": AxisType.Explicit}
+LOW_RANK = linalg.LowRank(8, n_iter=6)
+
+
+def data(rows=B):
+    """Draws latents with a steep spectrum, and targets."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(rows, D)) @ (0.9 ** np.arange(D)[:, None] * rng.normal(size=(D, D)))
+    Y = {q: Z[:, i : i + 10] ** 2 + rng.normal(size=(rows, 10)) for i, q in enumerate("abc")}
+    return Z, Y
+
+
+def problem():
+    """Returns the arguments of the losses."""
+    Z, Y = data()
+    space, before = (solve_subspaces(Z[i:], {q: y[i:] for q, y in Y.items()}, k=K) for i in (0, 9))
+    return Z, space.W, space.A, Y, before.W
+
+
+LOSSES = {
+    "alignment": lambda Z, W, A, Y, _: alignment_loss(Z, W, A, Y),
+    "disentanglement": lambda Z, W, *_: disentanglement_loss(Z, W),
+    "isotropy": lambda Z, W, *_: isotropy_loss(Z, W, n_dir=8, solver=LOW_RANK),
+    "stability": lambda Z, W, A, Y, before: stability_loss(W, before, metric="projector"),
+    "combined": lambda *inputs: combined_loss(*inputs, n_dir=8, solver=LOW_RANK),
+}
+
+
+def place(inputs, mesh):
+    """Splits latents by rows and columns, bases by columns, targets by rows."""
+    specs = (P("data", "model"), P(None, "model"), P(), P("data"), P(None, "model"))
+    return tuple(
+        jax.device_put(x, NamedSharding(mesh, spec)) for x, spec in zip(inputs, specs, strict=True)
+    )
+
+
+def make_mesh(kind):
+    return jax.make_mesh((2, 4), ("data", "model"), axis_types=(kind, kind))
+
+
+def most_moved(function, *inputs):
+    """Returns the numbers in the largest exchange between devices."""
+    text = jax.jit(function).lower(*inputs).compile().as_text()
+    return max((c.elements for c in collectives(text)), default=0)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_losses_never_gather_wide_latents(loss, kind):
+    inputs = problem()
+    value, (by_Z, by_W) = jax.value_and_grad(loss, (0, 1))(*inputs)
+    placed = place(inputs, make_mesh(kind))
+    function = jax.jit(jax.value_and_grad(loss, (0, 1)))
+    got, (slope, by_bases) = function(*placed)
+    assert_close(got, value, multiple=1e5, floor=1e-3)
+    assert_close(slope, by_Z, multiple=1e6, floor=1e-3)
+    assert_close(by_bases, by_W, multiple=1e6, floor=1e-3)
+    if loss is not LOSSES["stability"]:
+        assert slope.sharding.is_equivalent_to(placed[0].sharding, 2)
+    assert most_moved(function, *placed) < B // 2 * D
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_the_low_rank_solve_never_gathers_wide_latents(kind):
+    def solve(Z, Y):
+        return solve_subspaces(Z, Y, k=K, solver=LOW_RANK)
+
+    Z, Y = data()
+    expected = solve(Z, Y)
+    mesh = make_mesh(kind)
+    Z = jax.device_put(Z, NamedSharding(mesh, P("data", "model")))
+    Y = jax.device_put(Y, NamedSharding(mesh, P("data")))
+    got = jax.jit(solve)(Z, Y)
+    for q, W in expected.W.items():
+        np.testing.assert_allclose(got.W[q].T @ got.W[q], W.T @ W, atol=1e-9)
+    decoded, wanted = got.decode(Z), expected.decode(Z)
+    for q, y in wanted.items():
+        np.testing.assert_allclose(decoded[q], y, atol=1e-8)
+    assert most_moved(solve, Z, Y) < B // 2 * D
+
+
+@pytest.mark.parametrize("solver", ["auto", LOW_RANK], ids=["auto", "LowRank"])
+def test_what_is_exchanged_does_not_grow_with_the_batch(solver):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+
+    def moved(rows):
+        Z, Y = data(rows)
+        space = solve_subspaces(Z, Y, k=K)
+        Z, Y = jax.device_put((Z, Y), NamedSharding(mesh, P("data")))
+
+        def objective(Z, Y, space):
+            return combined_loss(Z, space.W, space.A, Y, None, n_dir=8, solver=solver)
+
+        text = jax.jit(jax.value_and_grad(objective)).lower(Z, Y, space).compile().as_text()
+        found = collectives(text)
+        assert found
+        return sum(c.bytes for c in found)
+
+    assert moved(4 * B) == moved(2 * B)
+
+
+def test_collectives_are_counted():
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    x = jax.device_put(jnp.ones((16, 3), jnp.float32), NamedSharding(mesh, P("data")))
+    text = jax.jit(lambda x: x.T @ x).lower(x).compile().as_text()
+    (only,) = collectives(text)
+    assert only == ("all-reduce", 9, 36)

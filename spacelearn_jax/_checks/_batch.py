@@ -165,7 +165,8 @@ def decoders(
                 f"shape {x.shape}",
                 fix,
             )
-        out[name] = x.reshape(k, p)
+        # To reshape costs more than all else here, even where there is nothing to do.
+        out[name] = x if x.ndim == 2 else x.reshape(k, p)
     return out
 
 

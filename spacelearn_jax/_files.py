@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -40,6 +41,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def remove_unfinished(path: Path) -> None:
+    """Removes what a killed process left of writing ``path``; no other may be at it now."""
+    left = re.compile(rf"\.{re.escape(path.name)}\.[^.]+\.part")
+    for file in path.parent.glob(".*.part"):
+        if left.fullmatch(file.name):
+            file.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spacelearn_jax import _checks
-from spacelearn_jax._files import read_arrays, replacing
+from spacelearn_jax._files import read_arrays, remove_unfinished, replacing
 from spacelearn_jax.moments import Moments
 
 FORMAT = "spacelearn-jax stream"
@@ -57,6 +57,7 @@ def save(path: Path, m: Moments, position: tuple[int, int], size: int, first: in
 
 def load(function: str, path: Path) -> Saved | None:
     """Reads a checkpoint, None if there is none yet."""
+    remove_unfinished(path)
     if not path.exists():
         return None
     try:

@@ -208,3 +208,11 @@ def test_progress(batch, capsys, monkeypatch):
 def test_any_mapping_of_targets_will_do(batch, expected):
     Z, Y = batch
     assert_same(fit_stream([(Z, types.MappingProxyType(Y))], k=K), expected)
+
+
+def test_what_a_kill_left_half_written_goes(tmp_path, batch):
+    half, others = tmp_path / ".state.abc_12.part", tmp_path / ".state.0.abc_12.part"
+    for file in (half, others):
+        file.write_bytes(b"half")
+    fit_stream(cut(batch, 100, 100), k=K, checkpoint=tmp_path / "state")
+    assert sorted(tmp_path.iterdir()) == [others, tmp_path / "state"]

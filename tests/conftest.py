@@ -22,14 +22,27 @@ def x64():
         yield
 
 
-#: Folders whose programs run but once or twice, and whose tests ask for no last digits.
-QUICK = ("bad_inputs", "contract", "demo", "flax_modules", "loss", "optimizers", "properties")
+#: Folders and files whose programs run but a few times, and whose tests ask for no last digits.
+QUICK = {
+    "bad_inputs",
+    "contract",
+    "demo",
+    "flax_modules",
+    "loss",
+    "moments/test_loaders",
+    "moments/test_solving",
+    "moments/test_streams",
+    "optimizers",
+    "properties",
+    "training",
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
 def quick_to_compile(request):
     """Skips costly optimizations where compiling takes most of the time."""
-    quick = pathlib.Path(request.path).parent.name in QUICK
+    path = pathlib.Path(request.path)
+    quick = not QUICK.isdisjoint((path.parent.name, f"{path.parent.name}/{path.stem}"))
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

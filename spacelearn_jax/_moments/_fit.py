@@ -88,7 +88,9 @@ def explained(m: Moments, q: str, w: jax.Array, a: jax.Array) -> jax.Array:
     whole = jnp.trace(m.Syy[q])
     G = _product(_product(w, m.Szz[m.group(q)]), w.T)
     found = jnp.sum(a * (2 * _product(w, m.Szy[q]) - _product(G, a)))
-    return _numerics.safe_divide(found, whole)
+    # A target that is constant but for the rounding of its mean has no variance.
+    rounding = m.n[m.group(q)] * _energy(jnp.finfo(G.dtype).eps * m.y_mean[q])
+    return jnp.where(whole <= rounding, 0, _numerics.safe_divide(found, whole))
 
 
 def aligned(w: jax.Array, near: jax.Array) -> jax.Array:

@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -14,12 +15,13 @@ from spacelearn_jax._compile import compiled
 _FACTOR = 10 * math.sqrt(2 / math.pi)
 
 
-@compiled(static=("probes", "seed"))
-def _residual_bound(A: jax.Array, U: jax.Array, *, probes: int, seed: int) -> jax.Array:
+@compiled(static=("probes",))
+def _residual_bound(A: jax.Array, U: jax.Array, seed: np.ndarray, *, probes: int) -> jax.Array:
     dtype = _numerics.compute_dtype(A, U)
     A, U = (lax.stop_gradient(x).astype(dtype) for x in (A, U))
-    # A stream of its own: the test matrix of a LowRank may come from the same seed.
-    key = jax.random.fold_in(jax.random.key(seed), 1)
+    key = jax.random.key(seed[0])
+    for word in seed[1:]:
+        key = jax.random.fold_in(key, word)
     test = jax.random.normal(key, (A.shape[1], probes), dtype)
     seen = jnp.matmul(A, test, precision=_numerics.EXACT)
     inside = jnp.matmul(U.T, seen, precision=_numerics.EXACT)
@@ -78,4 +80,7 @@ def residual_bound(A: ArrayLike, U: ArrayLike, *, probes: int = 10, seed: int = 
         )
     probes = _checks.integer(function, "probes", probes)
     seed = _checks.integer(function, "seed", seed, minimum=0, maximum=2**63 - 1)
-    return _residual_bound(matrix, basis, probes=probes, seed=seed)
+    # An array, so that another seed compiles nothing, and a stream of its own by its end:
+    # the test matrix of a LowRank may come from the same seed.
+    words = np.array([seed % 2**32, seed // 2**32, 1], np.uint32)
+    return _residual_bound(matrix, basis, words, probes=probes)

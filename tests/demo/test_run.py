@@ -155,6 +155,8 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Who starts the tests in the background of a shell may have it ignored, for all below.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     seen = ""
     deadline = time.monotonic() + TIMEOUT

@@ -97,6 +97,15 @@ def gram(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
     return total(jnp.matmul(x.T, y, precision=EXACT), axis_name)
 
 
+def cross(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    """Contracts rows as ``gram`` does, for an ``x`` that is wide or meets many ``y``.
+
+    The dots of XLA's CPU backend take about 1.7 times as long where they have to transpose
+    on the way. The barrier keeps the transpose out of them; there is one for all ``y``.
+    """
+    return total(jnp.matmul(lax.optimization_barrier(x.T), y, precision=EXACT), axis_name)
+
+
 def infinities_to_nan(x: jax.Array) -> jax.Array:
     """Prepares a matrix for LAPACK, whose SVD returns on NaN but never on an infinity."""
     return jnp.where(jnp.isinf(x), jnp.nan, x)

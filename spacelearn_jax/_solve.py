@@ -12,14 +12,14 @@ from spacelearn_jax._subspaces import (
     centred,
     check_batch,
     check_moments,
-    cross_factors,
+    cross_vectors,
     intercept,
     leading_basis,
     leading_pair,
     limits,
     moment_limits,
 )
-from spacelearn_jax.linalg import _factors
+from spacelearn_jax.linalg import _leading
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim._decoders import decoder
@@ -42,9 +42,9 @@ def _solve_subspaces(
     z_mean = _numerics.row_mean(lax.stop_gradient(Z).astype(dtype), rows, axis_name)[1]
     W, A, V, y_mean = {}, {}, {}, {}
     for (q, batch), k_q in zip(batches.items(), k, strict=True):
-        factors = cross_factors(batch, solver=solver, axis_name=axis_name)
-        W[q] = leading_basis(factors, k_q)
-        V[q] = leading_pair(factors)[1]
+        vectors = cross_vectors(batch, k_q, solver=solver, axis_name=axis_name)
+        W[q] = leading_basis(vectors)
+        V[q] = leading_pair(vectors)[1]
         a = decoder(W[q], batch, solver=solver, axis_name=axis_name)
         A[q] = a[:, 0] if Y[q].ndim == 1 else a
         y_mean[q] = intercept(z_mean - batch.z_mean, W[q], a, batch.y_mean)
@@ -62,9 +62,9 @@ def from_moments(
     z_mean = m.z_mean[""]
     W, A, V, y_mean = {}, {}, {}, {}
     for q, C in m.Szy.items():
-        factors = _factors.factors(C, solver)
-        V[q] = leading_pair(factors)[1]
-        w = leading_basis(factors, k[q])
+        vectors = _leading.vectors(C, k[q], solver)
+        V[q] = leading_pair(vectors)[1]
+        w = leading_basis(vectors)
         W[q] = w if near is None else _moments.aligned(w, near[q])
         a = _moments.decoder(m, q, W[q])
         A[q] = a if shapes[q] else a[:, 0]

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._compile import compiled
-from spacelearn_jax.linalg import _factors
+from spacelearn_jax.linalg import _factors, _leading
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.moments._given import alone, whole
@@ -58,28 +58,27 @@ def centred(
     return out
 
 
-def cross_factors(
-    batch: Centred, *, solver: Solver, axis_name: Hashable | None
-) -> _factors.Factors:
-    """Factors the cross-covariance Zc^T yc (D, p), up to its scale 1/B."""
-    return _factors.cross(batch.Z, batch.y, solver, axis_name)
+def cross_vectors(
+    batch: Centred, k: int, *, solver: Solver, axis_name: Hashable | None
+) -> _leading.Vectors:
+    """Returns leading singular vectors of the cross-covariance Zc^T yc (D, p)."""
+    return _leading.of_cross(batch.Z, batch.y, k, solver, axis_name)
 
 
-def leading_pair(factors: _factors.Factors) -> tuple[jax.Array, jax.Array]:
+def leading_pair(vectors: _leading.Vectors) -> tuple[jax.Array, jax.Array]:
     """Returns the top singular pair w (D,), v (p,), with a deterministic joint sign."""
-    U, _, Vt = factors
-    U, Vt = _factors.fix_signs(U[:, :1], Vt[:1])
+    U, V = vectors
+    U, Vt = _factors.fix_signs(U[:, :1], V[:, :1].T)
     w, v = U[:, 0], Vt[0]
     return w / (jnp.linalg.norm(w) + _EPS), v / (jnp.linalg.norm(v) + _EPS)
 
 
-def leading_basis(factors: _factors.Factors, k: int) -> jax.Array:
-    """Returns an orthonormal basis (k, D) of the ``k`` leading left vectors.
+def leading_basis(vectors: _leading.Vectors) -> jax.Array:
+    """Returns an orthonormal basis (k, D) of the left vectors.
 
-    The vectors are orthonormal already; the QR factorization is there for its signs,
-    which don't depend on those that the SVD happened to return.
+    The signs of the QR factorization don't depend on those that vectors happen to have.
     """
-    return jnp.linalg.qr(factors[0][:, :k])[0].T
+    return jnp.linalg.qr(vectors[0])[0].T
 
 
 def intercept(offset: jax.Array, w: jax.Array, a: jax.Array, y_mean: jax.Array) -> jax.Array:
@@ -102,7 +101,7 @@ def _principal_directions(
     axis_name: Hashable | None,
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
     return {
-        q: leading_pair(cross_factors(batch, solver=solver, axis_name=axis_name))
+        q: leading_pair(cross_vectors(batch, 1, solver=solver, axis_name=axis_name))
         for q, batch in centred(Z, Y, where, axis_name).items()
     }
 
@@ -119,7 +118,7 @@ def _subspaces(
 ) -> dict[str, jax.Array]:
     batches = centred(Z, Y, where, axis_name)
     return {
-        q: leading_basis(cross_factors(batch, solver=solver, axis_name=axis_name), k_q)
+        q: leading_basis(cross_vectors(batch, k_q, solver=solver, axis_name=axis_name))
         for (q, batch), k_q in zip(batches.items(), k, strict=True)
     }
 
@@ -128,7 +127,7 @@ def _subspaces(
 def _directions_of(
     m: _moments.Moments, *, solver: Solver
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
-    return {q: leading_pair(_factors.factors(C, solver)) for q, C in m.Szy.items()}
+    return {q: leading_pair(_leading.vectors(C, 1, solver)) for q, C in m.Szy.items()}
 
 
 @compiled(static=("k", "solver"))
@@ -136,7 +135,7 @@ def _subspaces_of(
     m: _moments.Moments, *, k: tuple[int, ...], solver: Solver
 ) -> dict[str, jax.Array]:
     return {
-        q: leading_basis(_factors.factors(C, solver), k_q)
+        q: leading_basis(_leading.vectors(C, k_q, solver))
         for (q, C), k_q in zip(m.Szy.items(), k, strict=True)
     }
 

@@ -57,7 +57,7 @@ def of_batch(
         flat = _numerics.flatten(lax.stop_gradient(y), dtype)
         yc, hi.y_mean[q], low_y[q] = rows[group].centred(flat)
         weighted = rows[group].weigh(yc)
-        hi.Szy[q] = _numerics.gram(Zc[group], weighted, axis_name)
+        hi.Szy[q] = _numerics.cross(Zc[group], weighted, axis_name)
         if hi.Syy is not None:
             hi.Syy[q] = _numerics.gram(weighted, yc, axis_name)
     if not compensated:

@@ -75,28 +75,6 @@ def from_products(
     return U[:, :r], s[:r], Vt[:r]
 
 
-def cross(Z: jax.Array, y: jax.Array, solver: Solver, axis_name: Hashable | None) -> Factors:
-    """Factors Z^T y (D, p) of detached rows, which a low rank need not form.
-
-    With many columns for few rows, or for few directions, the products Z^T (y X) cost less
-    than the matrix does, and less memory.
-    """
-    (B, D), p = Z.shape, y.shape[1]
-    if isinstance(solver, LowRank):
-        columns = 2 * (solver.n_iter + 1) * (solver.rank + solver.oversample)
-        if columns * B * (D + p) < (B + columns) * D * p:
-
-            def product(left: jax.Array, right: jax.Array) -> Product:
-                def apply(X: jax.Array) -> jax.Array:
-                    rows = jnp.matmul(right, X, precision=_numerics.EXACT)
-                    return _numerics.gram(left, rows, axis_name)
-
-                return apply
-
-            return from_products(product(Z, y), product(y, Z), (D, p), Z.dtype, solver)
-    return factors(_numerics.gram(Z, y, axis_name), solver)
-
-
 def fix_signs(U: jax.Array, Vt: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Makes the largest entry of every left vector positive; the pair flips together."""
     largest = jnp.take_along_axis(U, jnp.argmax(jnp.abs(U), axis=0)[None], axis=0)

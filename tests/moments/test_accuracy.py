@@ -56,7 +56,7 @@ def test_one_offset_batch(size):
     for start in range(0, 64 * size if size < 10 else 4096, size):
         m = m.update(*jax.tree.map(lambda x, s=start: x[s : s + size], batch))
     n = int(m.count)
-    assert_holds(m, two_pass(*jax.tree.map(lambda x: x[:n], batch)), 1e-6)
+    assert_holds(m, two_pass(*jax.tree.map(lambda x: x[:n], batch)), 3e-6)
 
 
 def test_counts_go_on_past_the_last_float32_integer():

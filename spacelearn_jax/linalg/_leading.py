@@ -1,0 +1,88 @@
+"""The leading singular vectors of a matrix, from products where those are as accurate."""
+
+from collections.abc import Hashable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from spacelearn_jax import _numerics
+from spacelearn_jax.linalg import _factors, _gram
+from spacelearn_jax.linalg._solvers import LowRank, Solver
+
+Vectors = tuple[jax.Array, jax.Array]
+
+
+def vectors(A: jax.Array, k: int, solver: Solver) -> Vectors:
+    """Returns ``k`` leading left (m, k) and right (n, k) singular vectors, detached.
+
+    They have unit length. Only within rounding those of both sides are orthogonal; to be
+    a basis they need a QR factorization, which leaves every leading span as it is.
+    """
+    if solver != "auto":
+        return _first(_factors.factors(A, solver), k)
+    A = _numerics.infinities_to_nan(lax.stop_gradient(A))
+    if A.shape[0] < A.shape[1]:
+        V, U = _tall(A.T, k)
+        return U, V
+    return _tall(A, k)
+
+
+def of_cross(
+    Z: jax.Array, y: jax.Array, k: int, solver: Solver, axis_name: Hashable | None
+) -> Vectors:
+    """Returns those of Z^T y (D, p), of detached rows, which a low rank need not form.
+
+    With many columns for few rows, or for few directions, the products Z^T (y X) cost less
+    than the matrix does, and less memory.
+    """
+    (B, D), p = Z.shape, y.shape[1]
+    if isinstance(solver, LowRank):
+        columns = 2 * (solver.n_iter + 1) * (solver.rank + solver.oversample)
+        if columns * B * (D + p) < (B + columns) * D * p:
+
+            def product(left: jax.Array, right: jax.Array) -> _factors.Product:
+                def apply(X: jax.Array) -> jax.Array:
+                    rows = jnp.matmul(right, X, precision=_numerics.EXACT)
+                    return _numerics.gram(left, rows, axis_name)
+
+                return apply
+
+            factors = _factors.from_products(product(Z, y), product(y, Z), (D, p), Z.dtype, solver)
+            return _first(factors, k)
+    return vectors(_numerics.cross(Z, y, axis_name), k, solver)
+
+
+def _first(factors: _factors.Factors, k: int) -> Vectors:
+    return factors[0][:, :k], factors[2][:k].T
+
+
+def _tall(A: jax.Array, k: int) -> Vectors:
+    """Corrects eigenvectors of A^T A once, or takes the SVD where that is not enough.
+
+    Squaring leaves V off by eps s_1^2 over the gap of the squares, so that y_i = A v_i of
+    the k leading ones and y_j of the rest are not orthogonal. Their products tell by how
+    much, up to the rounding of A v_j, which no SVD avoids either: v_i lacks
+    E_ji v_j with E_ji = y_j^T y_i / (|y_i|^2 - |y_j|^2), and what lacks then is |E|^2.
+
+    Reference:
+        Ogita and Aishima, Iterative refinement for singular value decomposition based on
+        matrix multiplication, J. Comput. Appl. Math. 369, 2020.
+    """
+    V = _gram.right_vectors(A, None)[1]
+    Y = jnp.matmul(A, V, precision=_numerics.EXACT)
+    squares = jnp.sum(jnp.square(Y), axis=0)
+    E = _numerics.gram(Y[:, k:], Y[:, :k], None) / (squares[None, :k] - squares[k:, None])
+    eps = jnp.finfo(A.dtype).eps
+    # NaN, in which under- and overflow end, is not less than anything.
+    enough = (jnp.sum(jnp.square(E)) < eps) & (squares[k - 1] > eps * squares[0])
+
+    def corrected(X: jax.Array) -> jax.Array:
+        X = X[:, :k] + jnp.matmul(X[:, k:], E, precision=_numerics.EXACT)
+        return X / jnp.linalg.norm(X, axis=0)[None]
+
+    return lax.cond(
+        enough,
+        lambda: (corrected(Y), corrected(V)),
+        lambda: _first(_factors.factors(A, "svd"), k),
+    )

@@ -1,0 +1,106 @@
+"""Leading singular vectors by products, against an SVD in float64."""
+
+import jax
+import numpy as np
+import pytest
+
+from spacelearn_jax.linalg import _leading
+
+from .matrices import prescribed
+
+vectors = jax.jit(_leading.vectors, static_argnums=(1, 2))
+N, K = 40, 6
+EPS = np.finfo(np.float32).eps
+SPECTRA = {
+    "two decades": np.geomspace(1, 1e-2, N),
+    "four decades": np.geomspace(1, 1e-4, N),
+    "six decades": np.geomspace(1, 1e-6, N),
+    "harmonic": 1 / np.arange(1.0, N + 1),
+    "flat": np.linspace(1, 0.5, N),
+    "a gap": np.r_[np.linspace(1, 0.5, K), np.full(N - K, 1e-3)],
+    "a gap below two decades": np.r_[np.geomspace(1, 1e-2, K), np.full(N - K, 1e-3)],
+    "a gap below four decades": np.r_[np.geomspace(1, 1e-4, K), np.full(N - K, 1e-6)],
+    "a gap below six decades": np.r_[np.geomspace(1, 1e-6, K), np.zeros(N - K)],
+    "rank three": np.r_[3.0, 2.0, 1.0, np.zeros(N - 3)],
+    "equal": np.ones(N),
+    "zero": np.zeros(N),
+}
+SHAPES = {"tall": (200, N), "wide": (N, 200), "square": (N, N)}
+
+
+def projector(X):
+    Q = np.linalg.qr(np.asarray(X, np.float64))[0]
+    return Q @ Q.T
+
+
+def falls_back(A, k):
+    """Tells whether the SVD is what comes back."""
+    return all(
+        np.array_equal(x, y)
+        for x, y in zip(vectors(A, k, "auto"), vectors(A, k, "svd"), strict=True)
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("spectrum", SPECTRA.values(), ids=SPECTRA)
+@pytest.mark.parametrize("scale", [1.0, 1e-15, 1e15])
+def test_spans_are_those_of_an_svd(spectrum, shape, scale):
+    A = (scale * prescribed(spectrum, shape)).astype(np.float32)
+    U, V = vectors(A, K, "auto")
+    assert U.shape == (shape[0], K)
+    assert V.shape == (shape[1], K)
+    for X in (U, V):
+        np.testing.assert_allclose(np.linalg.norm(X, axis=0), 1, rtol=1e-5)
+    left, s, right = np.linalg.svd(A.astype(np.float64), full_matrices=False)
+    gap = (s[K - 1] - s[K]) / s[0] if s[0] else 0
+    if gap > 2 * EPS:
+        error = 16 * EPS / gap
+        assert np.linalg.norm(projector(U) - projector(left[:, :K]), 2) < error
+        assert np.linalg.norm(projector(V) - projector(right[:K].T), 2) < error
+
+
+@pytest.mark.parametrize("name", ["two decades", "harmonic", "flat", "a gap"])
+def test_it_takes_products_where_they_do(name):
+    A = prescribed(SPECTRA[name], SHAPES["tall"]).astype(np.float32)
+    assert not falls_back(A, K)
+
+
+@pytest.mark.parametrize("name", ["a gap below four decades", "rank three", "equal", "zero"])
+def test_it_takes_the_svd_elsewhere(name):
+    A = prescribed(SPECTRA[name], SHAPES["tall"]).astype(np.float32)
+    assert falls_back(A, K)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_all_vectors_of_a_small_side(k):
+    A = prescribed(np.array([5.0, 4.0, 3.0, 2.0, 1.0]), (30, 5)).astype(np.float32)
+    U, s, Vt = np.linalg.svd(A.astype(np.float64), full_matrices=False)
+    got = vectors(A, k, "auto")
+    np.testing.assert_allclose(projector(got[0]), projector(U[:, :k]), atol=1e-6)
+    np.testing.assert_allclose(projector(got[1]), projector(Vt[:k].T), atol=1e-6)
+
+
+def test_float64_is_as_good(x64):
+    A = prescribed(SPECTRA["two decades"], SHAPES["tall"])
+    U = np.linalg.svd(A)[0][:, :K]
+    got = vectors(A, K, "auto")[0]
+    assert not falls_back(A, K)
+    np.testing.assert_allclose(projector(got), projector(U), atol=1e-13)
+
+
+def test_a_stack_takes_either():
+    """Under vmap a condition computes both and selects."""
+    many = np.stack(
+        [prescribed(SPECTRA[n], SHAPES["tall"], seed=1) for n in ("two decades", "six decades")]
+    ).astype(np.float32)
+    got = jax.vmap(lambda A: vectors(A, K, "auto")[0])(many)
+    for one, A in zip(got, many, strict=True):
+        expected = projector(vectors(A, K, "auto")[0])
+        np.testing.assert_allclose(projector(one), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_bad_entries_end_as_nan(bad):
+    A = prescribed(SPECTRA["flat"], SHAPES["tall"]).astype(np.float32)
+    A[3, 4] = bad
+    assert all(np.isnan(x).all() for x in vectors(A, K, "auto"))

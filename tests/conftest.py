@@ -13,6 +13,8 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# For the examples in docstrings, which the fixture below doesn't reach.
+jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture
@@ -43,9 +45,10 @@ def quick_to_compile(request):
     """Skips costly optimizations where compiling takes most of the time."""
     path = pathlib.Path(request.path)
     quick = not QUICK.isdisjoint((path.parent.name, f"{path.parent.name}/{path.stem}"))
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 MAPS = pathlib.Path("/proc/self/maps")

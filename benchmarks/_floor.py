@@ -48,7 +48,7 @@ def solve_operations(size: Size, *, decoders: bool) -> int:
 
     By quantity: the cross-covariance Zc^T yc, 2BDp; for decoders also the coordinates
     Zc W^T, 2BDk, and the normal equations S^T S and S^T yc, 2Bk(k + p). Not counted: the
-    singular value decomposition of (D, p), which is measured by itself.
+    eigenproblem of the smaller Gram matrix of (D, p), which is measured by itself.
     """
     B, D = size.B, size.D
     total = 0

@@ -77,7 +77,7 @@ def _losses(results: dict[str, Any]) -> str:
 
 def _solving(results: dict[str, Any]) -> str:
     peers = (_peers.EXACT, _peers.DEFAULT, "scikit-learn, PLSSVD")
-    return _timed(results["sizes"], peers, "decompositions")
+    return _timed(results["sizes"], peers, "eigenproblems")
 
 
 def _growth(results: dict[str, Any]) -> str:

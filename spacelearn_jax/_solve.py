@@ -107,8 +107,8 @@ def solve_subspaces(
             lack quantities: each is solved on the rows that have it, and ``y_mean`` is
             what decodes at the mean latent of all of them.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
-            least k.
+        solver: ``"auto"``, by products where those are as accurate as ``"svd"``, which it
+            takes elsewhere; ``"eigen"``; or a ``linalg.LowRank`` of rank at least k.
 
     Returns:
         The ``Space``: W, A, V, z_mean, y_mean and target shapes.

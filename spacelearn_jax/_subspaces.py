@@ -192,7 +192,8 @@ def principal_directions(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank``.
+        solver: ``"auto"``, by products where those are as accurate as ``"svd"``, which it
+            takes elsewhere; ``"eigen"``; or a ``linalg.LowRank``.
 
     Returns:
         ``{q: (w (D,), v (p_q,))}``.
@@ -241,8 +242,8 @@ def subspaces(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
-            least k.
+        solver: ``"auto"``, by products where those are as accurate as ``"svd"``, which it
+            takes elsewhere; ``"eigen"``; or a ``linalg.LowRank`` of rank at least k.
 
     Returns:
         ``{q: W (k_q, D)}`` with orthonormal rows.

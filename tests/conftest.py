@@ -11,6 +11,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 import pytest
 
+# Compiled programs hold millions of objects, which every full collection walks through.
+gc.set_threshold(50_000, 20, 50)
+
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # For the examples in docstrings, which the fixture below doesn't reach.
@@ -35,6 +38,7 @@ QUICK = {
     "moments/test_solving",
     "moments/test_streams",
     "optimizers",
+    "parity/test_reference",
     "properties",
     "training",
 }

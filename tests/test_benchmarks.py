@@ -23,7 +23,7 @@ KEYS = {
     ],
     "solving": [
         ("sizes", "*", "milliseconds", "ours", "quartiles"),
-        ("sizes", "*", "milliseconds", "decompositions", "median"),
+        ("sizes", "*", "milliseconds", "eigenproblems", "median"),
         ("sizes", "*", "floor"),
         ("peak_gflops",),
     ],

@@ -153,7 +153,7 @@ def test_ridge_is_its_formula(x64):
         np.testing.assert_allclose(got[q].reshape(len(w), -1), expected, rtol=1e-10)
 
 
-@pytest.mark.parametrize("n", [4, 10, 300])
+@pytest.mark.parametrize("n", [4, 300])
 def test_ledoit_wolf_is_that_of_scikit_learn(n, x64):
     Z, Y = rows(0, n)
     W = {"s": np.linalg.qr(np.random.default_rng(1).normal(size=(D, 3)))[0].T}

@@ -49,5 +49,8 @@ def _draw(ax: Any, axis: str, rows: list[dict[str, Any]]) -> None:
         if values:
             color, style = _STYLES[name]
             ax.plot(*zip(*values, strict=True), style, color=color, label=name, markersize=4)
+    sizes = sorted({row["size"][axis] for row in rows})
     ax.set(xscale="log", yscale="log", xlabel=axis, ylabel="ms")
+    ax.set_xticks(sizes, labels=[str(size) for size in sizes])
+    ax.minorticks_off()
     ax.grid(alpha=0.3)

@@ -130,10 +130,14 @@ def _scaling(results: dict[str, Any]) -> str:
     bytes_table = _rows(("exchanged in", "KiB", "of them", "with twice the rows"), rows)
     weak = results["weak scaling"]
     times = [
-        [f"{count} devices, {weak['label']} each", _time(weak, count), f"{e['median']:.2f}"]
+        [f"{_devices(count)}, {weak['label']} each", _time(weak, count), f"{e['median']:.2f}"]
         for count, e in weak["efficiency"].items()
     ]
     return bytes_table + "\n\n" + _rows(("train step on", "ms", "efficiency"), times)
+
+
+def _devices(count: str) -> str:
+    return "1 device" if count == "1" else f"{count} devices"
 
 
 # The results of the digits are no times; the script prints its own table.

@@ -1,5 +1,6 @@
 """Checks of one array: kind, dtype, rank."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from spacelearn_jax._checks._errors import described, failure
+
+# A dtype is looked up in JAX's hierarchy once: eager calls check every array they get.
+_is = functools.cache(jnp.issubdtype)
 
 
 def array(function: str, argument: str, value: Any) -> jax.Array:
@@ -57,7 +61,7 @@ def array(function: str, argument: str, value: Any) -> jax.Array:
 def floating(function: str, argument: str, value: Any) -> jax.Array:
     """Converts a floating array; integers are a TypeError."""
     x = array(function, argument, value)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
+    if not _is(x.dtype, jnp.floating):
         spelt = "" if argument.startswith("the ") else argument
         fix = f"Convert it with {spelt}.astype(jnp.float32)."
         if jnp.issubdtype(x.dtype, jnp.complexfloating):
@@ -76,7 +80,7 @@ def real(function: str, argument: str, value: Any) -> jax.Array:
         value = value.astype(np.float32)
     x = array(function, argument, value)
     kinds = (jnp.floating, jnp.integer, jnp.bool_)
-    if not any(jnp.issubdtype(x.dtype, kind) for kind in kinds):
+    if not any(_is(x.dtype, kind) for kind in kinds):
         fix = "Pass real and imaginary parts as separate quantities."
         if jnp.issubdtype(x.dtype, jax.dtypes.extended):
             fix = "Pass numbers drawn with the key, not the key."

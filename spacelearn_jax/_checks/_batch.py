@@ -45,19 +45,20 @@ def latents(
 def basis(function: str, argument: str, value: Any, *, D: int | None = None) -> jax.Array:
     """Converts one basis (k, D), of the width ``D`` if that is known."""
     x = floating(function, argument, value)
-    if x.ndim != 2 or 0 in x.shape:
+    shape = x.shape
+    if len(shape) != 2 or 0 in shape:
         fix = "A basis has one row a direction."
-        if x.ndim == 1:
+        if len(shape) == 1:
             fix = f"A basis has one row a direction: pass {argument}[None] for a single one."
         expected = "of shape (k, D) with k >= 1"
-        raise failure(ValueError, function, argument, expected, f"shape {x.shape}", fix)
-    if D is not None and x.shape[1] != D:
+        raise failure(ValueError, function, argument, expected, f"shape {shape}", fix)
+    if D is not None and shape[1] != D:
         fix = "Solve the subspaces on latents of this width."
-        if x.shape[0] == D:
+        if shape[0] == D:
             fix = f"It looks transposed: pass {argument}.T."
         expected = f"of shape (k, D) with D = {D}"
-        raise failure(ValueError, function, argument, expected, f"shape {x.shape}", fix)
-    if x.shape[0] > x.shape[1]:
+        raise failure(ValueError, function, argument, expected, f"shape {shape}", fix)
+    if shape[0] > shape[1]:
         fix = f"It looks transposed: pass {argument}.T."
         if D is not None:
             fix = "More rows than latents can't be orthonormal: leave some out."
@@ -66,7 +67,7 @@ def basis(function: str, argument: str, value: Any, *, D: int | None = None) -> 
             function,
             argument,
             "of shape (k, D) with k <= D orthonormal rows",
-            f"shape {x.shape}",
+            f"shape {shape}",
             fix,
         )
     return x

@@ -18,7 +18,12 @@ def right_vectors(A: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, 
 
     Squaring costs digits: ``s_i`` and its vector are off by eps s_1^2 / s_i.
     """
-    values, V = jnp.linalg.eigh(_numerics.gram(A, A, axis_name))
+    return eigenvectors(_numerics.gram(A, A, axis_name))
+
+
+def eigenvectors(G: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns all eigenvalues of (n, n), descending, and eigenvectors (n, n)."""
+    values, V = jnp.linalg.eigh(G)
     return values[::-1], V[:, ::-1]
 
 

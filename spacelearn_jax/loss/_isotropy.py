@@ -68,8 +68,9 @@ def isotropy_loss(
             that have any quantity count: their latents are all there.
         axis_name: Mesh axis that ``shard_map`` splits the batch over; derivatives are
             then of first order only.
-        solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
-            least min(n_dir, B, D); derivatives of the last two are of first order only.
+        solver: ``"auto"``, by products where those are as accurate as ``"svd"``, which it
+            takes elsewhere; ``"eigen"``; or a ``linalg.LowRank`` of rank at least
+            min(n_dir, B, D).
 
     Returns:
         The loss, a dimensionless scalar >= 0.

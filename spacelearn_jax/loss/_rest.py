@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
-from spacelearn_jax.linalg import _factors, _gram
+from spacelearn_jax.linalg import _factors, _gram, _lanczos
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
 
@@ -17,11 +17,11 @@ def leading_values(
 ) -> jax.Array:
     """Returns the ``m`` largest singular values of ``R = Zc - Zc W^T W``, descending.
 
-    A value that is but rounding has no derivative. On one device ``"auto"`` and
-    ``"svd"`` have derivatives of any order, the rest of first order.
+    A value that is but rounding has no derivative. On one device derivatives are of any
+    order, elsewhere of first order.
     """
     scale = _scale(Zc, axis_name)
-    if axis_name is None and solver in ("auto", "svd"):
+    if axis_name is None:
         return scale * _values(Zc, W_all, scale, m, solver)
     X, T = _singular_vectors(*lax.stop_gradient((Zc, W_all)), scale, m, solver, axis_name)
     counts = _counts(_lengths(T, axis_name))
@@ -31,7 +31,7 @@ def leading_values(
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
 def _values(Zc: jax.Array, W_all: jax.Array, scale: jax.Array, m: int, solver: Solver) -> jax.Array:
-    return _lengths(_singular_vectors(Zc, W_all, scale, m, solver, None)[1], None)
+    return _lengths(_vectors(Zc, W_all, scale, m, solver)[1], None)
 
 
 @_values.defjvp
@@ -39,15 +39,54 @@ def _values_jvp(
     m: int, solver: Solver, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
 ) -> tuple[jax.Array, jax.Array]:
     # s_i = |R v_i| is stationary in v_i: to first order the vectors count as constants,
-    # and ds_i = (R v_i)^T dR v_i / s_i. Their own derivative, which repeated values make
-    # singular, enters with the second order, when this rule is differentiated.
+    # and ds_i = (R v_i)^T dR v_i / s_i. Their own derivative enters with the second order,
+    # when this rule is differentiated.
     Zc, W_all, scale = primals
-    X, T = _singular_vectors(Zc, W_all, scale, m, solver, None)
+    X, T = _vectors(Zc, W_all, scale, m, solver)
     images = functools.partial(_images, X=X, scale=scale, left=_is_wide(Zc, None))
     _, dT = jax.jvp(images, (Zc, W_all), tangents[:2])
     s = _lengths(T, None)
     ds = _numerics.safe_divide(jnp.sum(T * dT, axis=0), s)
     return s, jnp.where(_counts(s), ds, 0)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
+def _vectors(
+    Zc: jax.Array, W_all: jax.Array, scale: jax.Array, m: int, solver: Solver
+) -> tuple[jax.Array, jax.Array]:
+    return _singular_vectors(Zc, W_all, scale, m, solver, None)
+
+
+@_vectors.defjvp
+def _vectors_jvp(
+    m: int, solver: Solver, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    # Of the eigenvectors of G = R^T R, whichever way they were found:
+    # dx_i = sum_j v_j (v_j^T dG x_i) / (l_i - l_j) over all others. Those of values that
+    # are equal up to rounding are any basis of their span, which they are left in.
+    Zc, W_all, scale = primals
+    X, T = _vectors(Zc, W_all, scale, m, solver)
+    left = _is_wide(Zc, None)
+
+    def product(Zc: jax.Array, W_all: jax.Array) -> jax.Array:
+        R = _rest(Zc, W_all, scale)
+        return _numerics.gram(R.T, R.T, None) if left else _numerics.gram(R, R, None)
+
+    G, dG = jax.jvp(product, (Zc, W_all), tangents[:2])
+    values, V = _gram.eigenvectors(G)
+    gaps = values[None, :m] - values[:, None]
+    gaps = jnp.where(jnp.abs(gaps) > 8 * jnp.finfo(G.dtype).eps * values[0], gaps, 0)
+    moved = jnp.matmul(dG, X, precision=_numerics.EXACT)
+    moved = jnp.matmul(V.T, moved, precision=_numerics.EXACT)
+    dX = jnp.matmul(V, _numerics.safe_divide(moved, gaps), precision=_numerics.EXACT)
+    images = functools.partial(_images, scale=scale, left=left)
+    _, dT = jax.jvp(images, (Zc, W_all, X), (*tangents[:2], dX))
+    return (X, T), (dX, dT)
+
+
+def _rest(Zc: jax.Array, W_all: jax.Array, scale: jax.Array) -> jax.Array:
+    S = jnp.matmul(Zc, W_all.T, precision=_numerics.EXACT)
+    return (Zc - jnp.matmul(S, W_all, precision=_numerics.EXACT)) / scale
 
 
 def _scale(Zc: jax.Array, axis_name: Hashable | None) -> jax.Array:
@@ -100,9 +139,7 @@ def _singular_vectors(
     But for ``"svd"`` and ``"eigen"``, which are what they say, rows meet in products alone:
     devices exchange squares of the shorter side, however long the batch is.
     """
-    S = jnp.matmul(Zc, W_all.T, precision=_numerics.EXACT)
-    R = (Zc - jnp.matmul(S, W_all, precision=_numerics.EXACT)) / scale
-    R = _numerics.infinities_to_nan(R)
+    R = _numerics.infinities_to_nan(_rest(Zc, W_all, scale))
     left = _is_wide(Zc, axis_name)
     R = R.T if left else R
 
@@ -115,15 +152,27 @@ def _singular_vectors(
         R = R if axis_name is None else _factors.tall_r(R, axis_name)[1]
         return with_images(_factors.factors(R, solver)[2].T)
 
-    values, V = _gram.right_vectors(R, axis_name)
-    X, T = with_images(V)
-    # Squaring keeps s_i to eps s_1^2 / s_i. That is enough down to s_i = eps^(1/4) s_1,
-    # and below it where next to nothing is left, as in the span of the subspaces.
     eps = jnp.finfo(R.dtype).eps
-    s = _lengths(T, axis_name)
-    small = jnp.sum(jnp.where(values[:m] < eps**0.5 * values[0], s, 0))
-    return lax.cond(
-        small > 16 * eps * jnp.sum(s),
-        lambda: with_images(_gram.refined(R, V, axis_name)),
-        lambda: (X, T),
-    )
+
+    def steep(values: jax.Array, T: jax.Array) -> jax.Array:
+        # Squaring keeps s_i to eps s_1^2 / s_i. That is enough down to s_i = eps^(1/4) s_1,
+        # and below it where next to nothing is left, as in the span of the subspaces.
+        s = _lengths(T, axis_name)
+        small = jnp.sum(jnp.where(values[:m] < eps**0.5 * values[0], s, 0))
+        return small > 16 * eps * jnp.sum(s)
+
+    def from_all() -> tuple[jax.Array, jax.Array]:
+        values, V = _gram.eigenvectors(G)
+        X, T = with_images(V)
+        return lax.cond(
+            steep(values, T),
+            lambda: with_images(_gram.refined(R, V, axis_name)),
+            lambda: (X, T),
+        )
+
+    G = _numerics.gram(R, R, axis_name)
+    if not _lanczos.pays(len(G), m, G.dtype):
+        return from_all()
+    values, X, hold = _lanczos.leading(G, m)
+    X, T = with_images(X)
+    return lax.cond(hold & ~steep(values, T), lambda: (X, T), from_all)

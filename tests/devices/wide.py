@@ -129,3 +129,66 @@ def test_collectives_are_counted():
     text = jax.jit(lambda x: x.T @ x).lower(x).compile().as_text()
     (only,) = collectives(text)
     assert only == ("all-reduce", 9, 36)
+
+
+WIDE, FEW = 512, 4  # enough latents, for few enough directions, that not all are computed
+SPLITS = {"rows": (P("data"), P()), "rows and columns": (P("data", "model"), P(None, "model"))}
+
+
+def wide_problem(rows):
+    """Draws more latents, in float32, and a basis."""
+    Z = np.random.default_rng(0).normal(size=(rows, WIDE)) / np.sqrt(1 + np.arange(WIDE))
+    return Z.astype(np.float32), {"x": np.eye(WIDE, dtype=np.float32)[:K]}
+
+
+def isotropy_of_few(Z, W, axis_name=None):
+    return isotropy_loss(Z, W, FEW, axis_name=axis_name)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
+def test_few_directions_of_many_latents(split, kind):
+    Z, W = wide_problem(2 * WIDE)
+    value, slope = jax.value_and_grad(isotropy_of_few)(Z, W)
+    mesh = make_mesh(kind)
+    placed = [jax.device_put(x, NamedSharding(mesh, s)) for x, s in zip((Z, W), split, strict=True)]
+    got, got_slope = jax.jit(jax.value_and_grad(isotropy_of_few))(*placed)
+    np.testing.assert_allclose(got, value, rtol=1e-5)
+    np.testing.assert_allclose(got_slope, slope, atol=1e-3 * np.abs(slope).max())
+    assert got_slope.sharding.is_equivalent_to(placed[0].sharding, 2)
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+def test_few_directions_under_shard_map(check_vma):
+    Z, W = wide_problem(2 * WIDE)
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+
+    def by_shard(Z, W):
+        value, slope = jax.value_and_grad(isotropy_of_few)(Z, W, "data")
+        return value, slope
+
+    mapped = jax.shard_map(
+        by_shard,
+        mesh=mesh,
+        in_specs=(P("data"), P()),
+        out_specs=(P(), P("data")),
+        check_vma=check_vma,
+    )
+    got, got_slope = jax.jit(mapped)(Z, W)
+    value, slope = jax.value_and_grad(isotropy_of_few)(Z, W)
+    np.testing.assert_allclose(got, value, rtol=1e-5)
+    np.testing.assert_allclose(got_slope, slope, atol=1e-3 * np.abs(slope).max())
+
+
+def test_few_directions_take_no_exchange_each():
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+
+    def moved(rows):
+        Z, W = wide_problem(rows)
+        Z = jax.device_put(Z, NamedSharding(mesh, P("data")))
+        function = jax.jit(jax.value_and_grad(isotropy_of_few))
+        return [c.elements for c in collectives(function.lower(Z, W).compile().as_text())]
+
+    found = moved(4 * WIDE)
+    assert max(found) <= WIDE * WIDE
+    assert found == moved(2 * WIDE)

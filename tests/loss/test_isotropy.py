@@ -1,0 +1,34 @@
+"""Second derivatives of isotropy, by every route."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from spacelearn_jax import linalg
+from spacelearn_jax.loss import isotropy_loss
+
+D = 20
+SOLVERS = {"auto": "auto", "svd": "svd", "eigen": "eigen", "LowRank": linalg.LowRank(D)}
+
+
+@pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
+@pytest.mark.parametrize(("B", "n_dir"), [(40, 3), (40, D), (D, D), (10, 3)])
+def test_second_derivatives_are_those_of_finite_differences(x64, solver, B, n_dir):
+    rng = np.random.default_rng(B)
+    Z = rng.standard_normal((B, D)) / np.sqrt(1 + np.arange(D))
+    # Two bases that share a direction: it is taken away twice, and counts.
+    W = {"x": np.eye(D)[:4], "y": np.eye(D)[3:6]}
+    step = 1e-5 * rng.standard_normal(Z.shape)
+    slope = jax.jit(jax.grad(functools.partial(isotropy_loss, W=W, n_dir=n_dir, solver=solver)))
+    got = jax.jvp(slope, (Z,), (step,))[1]
+    wanted = (slope(Z + step) - slope(Z - step)) / 2
+    np.testing.assert_allclose(got, wanted, atol=1e-6 * np.abs(wanted).max())
+
+
+def test_a_repeated_value_has_a_finite_second_derivative(x64):
+    Z = np.vstack([np.eye(6), -np.eye(6)])
+    slope = jax.grad(functools.partial(isotropy_loss, W={"x": np.eye(6)[:2]}))
+    got = jax.jvp(slope, (Z,), (np.random.default_rng(0).standard_normal(Z.shape),))[1]
+    assert np.isfinite(got).all()

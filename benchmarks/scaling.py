@@ -9,8 +9,10 @@ Run it with ``python -m benchmarks scaling``.
 """
 
 import argparse
+import contextlib
 import os
-from collections.abc import Callable
+import pathlib
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -128,8 +130,17 @@ def exchanged(size: Size) -> dict[str, Any]:
     return row
 
 
+def pin(cores: Iterable[int]) -> None:
+    """Keeps every thread of this process to some cores, where the system knows of such."""
+    tasks = pathlib.Path("/proc/self/task")
+    for task in tasks.iterdir() if tasks.exists() else ():
+        with contextlib.suppress(ProcessLookupError):  # a thread that has ended since
+            os.sched_setaffinity(int(task.name), cores)
+
+
 def scaled(size: Size, devices: tuple[int, ...], rounds: int) -> dict[str, Any]:
-    """Times a train step on one device and on more, with as many rows for each."""
+    """Times a train step on one device and on more, with as many rows and a core for each."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     program = programs(size)["train step"]
     step = jax.jit(program.function)
     calls = {}
@@ -137,13 +148,15 @@ def scaled(size: Size, devices: tuple[int, ...], rounds: int) -> dict[str, Any]:
         arguments = program.takes(draw(size._replace(B=count * size.B)))
         x, Y, carry = program.placed(arguments, count, jax.device_put)
 
-        def call(x: Any = x, Y: Any = Y, carry: Any = carry) -> None:
+        def call(count: int = count, x: Any = x, Y: Any = Y, carry: Any = carry) -> None:
+            pin(cores[:count])
             for _ in range(STEPS):
                 carry, value = step(x, Y, carry)
             jax.block_until_ready((carry, value))
 
         calls[str(count)] = call
     times, _ = _timing.alternate(calls, rounds)
+    pin(cores)
     row = {
         "label": str(size),
         "size": size.as_dict(),
@@ -166,9 +179,6 @@ def claims(results: dict[str, Any]) -> list[Claim]:
 
 def run(options: argparse.Namespace) -> None:
     """Measures and saves; then asserts, unless it was a quick look."""
-    # One core for each device: with more threads the first would use all of them.
-    alone = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {alone}"
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     jax.config.update("jax_num_cpu_devices", DEVICES)
     devices = tuple(n for n in (1, 2, 4, 8) if n <= _record.cores())

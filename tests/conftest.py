@@ -7,6 +7,8 @@ import pathlib
 
 # Tests run side by side, on small matrices: threads would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Programs that note no lines of code are quicker to trace.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 
 import jax
 import pytest

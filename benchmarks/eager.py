@@ -2,12 +2,15 @@
 
 Every public function checks its arguments and then calls a function that it has compiled
 once. At a size where the work itself is next to nothing, the rest is what this measures.
+Threads of XLA that wait for a moment fall asleep, so that a call costs more after other work
+of Python than in a loop: that is measured as well.
 
 Run it with ``python -m benchmarks eager``.
 """
 
 import argparse
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +26,7 @@ from spacelearn_jax import combined_loss, loss, solve_subspaces
 CLAIMS = {"eager over compiled": 3.0, "eager over compiled, stability_loss": 7.0}
 SIZE = Size.equal(128, 32, 4, 4, 16)
 K = 4
+PAUSE = 40e-6  # seconds of other work, as long as the checks of eight matrices
 QUICK = ("alignment_loss", "stability_loss")
 
 # Z, W, A, Y and W_prev, by which of them a function takes.
@@ -47,16 +51,31 @@ def repeated(function: Callable[..., Any], given: tuple[Any, ...], times: int) -
     return call
 
 
+def after_work(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keeps Python busy for a moment before every call."""
+
+    def call(*given: Any) -> Any:
+        end = time.perf_counter() + PAUSE
+        while time.perf_counter() < end:
+            pass
+        return function(*given)
+
+    return call
+
+
 def measure(name: str, rounds: int, times: int) -> dict[str, Any]:
     """Alternates the public call and the same under ``jit``."""
     function, letters = FUNCTIONS[name]
     inputs = dict(zip("ZWAYP", jax.tree.map(jnp.asarray, tuple(draw(SIZE))), strict=True))
     given = tuple(inputs[letter] for letter in letters)
+    compiled = jax.jit(function)
     calls = {
         "eager": repeated(function, given, times),
-        "compiled": repeated(jax.jit(function), given, times),
+        "compiled": repeated(compiled, given, times),
+        "after work": repeated(after_work(compiled), given, times),
     }
     samples, _ = _timing.alternate(calls, rounds)
+    samples["after work"] -= times * PAUSE
     return {
         "microseconds": {n: _timing.spread(1e6 * t / times) for n, t in samples.items()},
         "ratio": _timing.spread(samples["eager"] / samples["compiled"]),

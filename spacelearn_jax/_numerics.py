@@ -111,6 +111,15 @@ def infinities_to_nan(x: jax.Array) -> jax.Array:
     return jnp.where(jnp.isinf(x), jnp.nan, x)
 
 
+def power_of_two(x: jax.Array) -> jax.Array:
+    """Returns the least power of two above ``x``, to scale by without rounding.
+
+    It is at least 2^-100, so that it can be divided by, and at most the largest one.
+    """
+    exponent = jnp.clip(jnp.frexp(x)[1], -100, jnp.finfo(x.dtype).maxexp - 1)
+    return jnp.ldexp(jnp.ones_like(x), exponent)
+
+
 def safe_sqrt(x: jax.Array) -> jax.Array:
     """Square root that is 0 with zero gradient at and below 0."""
     low = x <= 0

@@ -22,6 +22,8 @@ def vectors(A: jax.Array, k: int, solver: Solver) -> Vectors:
     if solver != "auto":
         return _first(_factors.factors(A, solver), k)
     A = _numerics.infinities_to_nan(lax.stop_gradient(A))
+    # The vectors are the same at any scale, and near to 1 no square underflows.
+    A = A / _numerics.power_of_two(jnp.max(jnp.abs(A)))
     if A.shape[0] < A.shape[1]:
         V, U = _tall(A.T, k)
         return U, V

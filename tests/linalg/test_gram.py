@@ -36,7 +36,7 @@ def test_refined_vectors_are_those_of_an_svd(spectrum, rows):
         gap = (exact[k - 1] - exact[k]) / exact[0] if exact[0] else 0
         if gap > 1e-3:
             U = np.linalg.svd(A.astype(np.float64))[2][:k]
-            assert np.linalg.norm(V[:, :k] @ V[:, :k].T - U.T @ U, 2) < 1e-6 / gap
+            assert np.linalg.norm(V[:, :k] @ V[:, :k].T - U.T @ U, 2) < 3e-6 / gap
 
 
 @pytest.mark.parametrize("name", ["six decades", "three decades", "steps", "rank three"])

@@ -31,7 +31,8 @@ def isotropy_gradient(inputs: Inputs, outputs: Outputs) -> Outputs:
     the arbitrary part away. That the rest is finite is tested apart.
     """
     U = _row_space(inputs)
-    return outputs | {"grad_Z": U.T @ outputs["grad_Z"].astype(np.float64)}
+    # U alone has signs of NumPy's choice, which are not the same on every processor.
+    return outputs | {"grad_Z": U @ (U.T @ outputs["grad_Z"].astype(np.float64))}
 
 
 def value_only(inputs: Inputs, outputs: Outputs) -> Outputs:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
+from spacelearn_jax._moments import _products
 from spacelearn_jax._moments._sums import Moments, rounded, two_sum
 
 
@@ -36,7 +37,7 @@ def of_batch(
         weights = jnp.where(weights < 0, jnp.nan, weights)
     extra: list[Any] = [{} if kept else None for kept in (targets, fourth, fourth)]
     hi = Moments({}, {}, {}, {}, {}, *extra)
-    low_z, low_y = {}, {}
+    low_z, low_y, low_zz = {}, {}, {}
     rows: dict[str, _Rows] = {}
     Zc: dict[str, jax.Array] = {}
     for group in ["", *Y] if missing else [""]:
@@ -47,7 +48,10 @@ def of_batch(
         if group or not missing:
             Zc[group] = x
             weighted = own.weigh(x)
-            hi.Szz[group] = _numerics.gram(weighted, x, axis_name)
+            if compensated:
+                hi.Szz[group], low_zz[group] = _products.over_rows(weighted, x, axis_name)
+            else:
+                hi.Szz[group] = _numerics.gram(weighted, x, axis_name)
             if hi.third is not None and hi.fourth is not None:
                 square = jnp.sum(jnp.square(x), axis=1)
                 hi.third[group] = _numerics.gram(weighted, square[:, None], axis_name)[:, 0]
@@ -63,7 +67,7 @@ def of_batch(
     if not compensated:
         return hi
     low = jax.tree.map(jnp.zeros_like, hi)
-    return hi._replace(low=low._replace(z_mean=low_z, y_mean=low_y))
+    return hi._replace(low=low._replace(z_mean=low_z, y_mean=low_y, Szz=low_zz))
 
 
 class _Rows:

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from spacelearn_jax import _numerics
+from spacelearn_jax._moments import _products
+from spacelearn_jax._moments._products import Pair
 from spacelearn_jax._moments._sums import Moments
 from spacelearn_jax.linalg import _factors
 
@@ -26,44 +28,69 @@ def decoder(
     ``ridge`` is added to the diagonal of the coordinates' Gram matrix; ``shrinkage`` draws
     the latents' one towards a multiple of the identity by this share.
     """
-    S = m.Szz[m.group(q)]
-    G = _product(_product(w, S), w.T)
-    C = _product(w, m.Szy[q])
+    group = m.group(q)
+    low = m.low
+    S = Pair(m.Szz[group], None if low is None else low.Szz[group])
+    G, C = (
+        _products.quadratic(w.T, S),
+        _products.times(w.T, Pair(m.Szy[q], None if low is None else low.Szy[q])),
+    )
     # Coordinates that are nothing but rounding are left out.
-    size = jnp.sum(_product(jnp.abs(w), jnp.abs(S)) * jnp.abs(w), axis=1)
-    noise = jnp.diagonal(G) <= jnp.finfo(G.dtype).eps * w.shape[0] * size
-    G = jnp.where(noise[:, None] | noise[None], 0, G)
-    C = jnp.where(noise[:, None], 0, C)
+    size = jnp.sum(_product(jnp.abs(w), jnp.abs(S.high)) * jnp.abs(w), axis=1)
+    G, C = _without(jnp.diagonal(G.high) <= S.eps * w.shape[0] * size, G, C)
     if shrinkage is not None:
-        D = S.shape[0]
-        share = ledoit_wolf(m, m.group(q)) if isinstance(shrinkage, str) else shrinkage
-        G = (1 - share) * G + share * (jnp.trace(S) / D) * _product(w, w.T)
+        share = ledoit_wolf(m, group) if isinstance(shrinkage, str) else shrinkage
+        even = jnp.trace(S.high) / len(S.high) * _product(w, w.T)
+        G = _products.plus(_products.scaled(G, 1 - share), share * even)
     if ridge is not None:
-        G = G + ridge * jnp.eye(w.shape[0], dtype=G.dtype)
+        G = _products.plus(G, ridge * jnp.eye(w.shape[0], dtype=w.dtype))
     return _minimum_norm(G, C)
 
 
-def _minimum_norm(G: jax.Array, C: jax.Array) -> jax.Array:
+def _minimum_norm(G: Pair, C: Pair) -> jax.Array:
     """Solves G A = C for a Gram matrix, with the shortest A where there are several.
 
     A Gram matrix has the square of its data's condition number. What of that comes from
-    coordinates of different size goes when they are scaled alike.
+    coordinates of different size goes when they are scaled alike. The rest does where a
+    pair has digits for it: in the basis that makes G diagonal but for rounding the pair's
+    product shows what is left, and nothing but sizes differs there.
     """
-    scale = _numerics.safe_sqrt(jnp.diagonal(G))
-    scale = jnp.where(scale == 0, 1, scale)
-    values, vectors = jnp.linalg.eigh(_numerics.infinities_to_nan(G / scale[:, None] / scale[None]))
-    negligible = values <= jnp.finfo(values.dtype).eps * G.shape[0] * values[-1]
+    k = len(G.high)
+    T, values = _diagonalized(G.high)
+    if G.low is not None:
+        eps = G.eps
+        G, C = _products.quadratic(T, G), _products.times(T, C)
+        d = jnp.diagonal(G.high)
+        G, C = _without(d <= eps * k * jnp.max(d), G, C)
+        again, values = _diagonalized(G.high)
+        T, C = _product(T, again), _products.times(again, C)
+    else:
+        C = _products.times(T, C)
+    negligible = values <= jnp.finfo(values.dtype).eps * k * values[-1]
     inverse = jnp.where(negligible, 0, 1 / jnp.where(negligible, 1, values))
-    onto = _product(vectors.T, C / scale[:, None])
-    A = _product(vectors, inverse[:, None] * onto) / scale[:, None]
+    A = _product(T, inverse[:, None] * C.high)
     # Scaled alike, the shortest solution is another one: take away what G doesn't see.
-    unseen = jnp.where(negligible[None], vectors / scale[:, None], 0)
+    unseen = jnp.where(negligible[None], T, 0)
     unseen = _numerics.safe_divide(
         unseen, _numerics.safe_sqrt(jnp.sum(jnp.square(unseen), axis=0))[None]
     )
     U, s, _ = _factors.factors(unseen, "svd")
-    U = jnp.where((s > jnp.finfo(s.dtype).eps * G.shape[0] * s[0])[None], U, 0)
+    U = jnp.where((s > jnp.finfo(s.dtype).eps * k * s[0])[None], U, 0)
     return A - _product(U, _product(U.T, A))
+
+
+def _diagonalized(G: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns T (k, k) and ascending (k,) that T^T G T has on its diagonal, near to 1."""
+    scale = _numerics.safe_sqrt(jnp.diagonal(G))
+    scale = jnp.where(scale == 0, 1, scale)
+    values, vectors = jnp.linalg.eigh(_numerics.infinities_to_nan(G / scale[:, None] / scale[None]))
+    return vectors / scale[:, None], values
+
+
+def _without(rows: jax.Array, G: Pair, C: Pair) -> tuple[Pair, Pair]:
+    """Sets some rows (k,) of G A = C, and columns of G, to 0."""
+    G = jax.tree.map(lambda x: jnp.where(rows[:, None] | rows[None], 0, x), G)
+    return G, jax.tree.map(lambda x: jnp.where(rows[:, None], 0, x), C)
 
 
 def ledoit_wolf(m: Moments, group: str) -> jax.Array:

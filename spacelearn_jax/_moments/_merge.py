@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
+from spacelearn_jax._moments import _products
+from spacelearn_jax._moments._products import Pair
 from spacelearn_jax._moments._sums import (
     ADDITIVE,
     Moments,
@@ -19,6 +21,7 @@ from spacelearn_jax._moments._sums import (
 )
 
 Shift = dict[str, jax.Array]
+Terms = tuple[jax.Array, ...]
 _MEANS = ("z_mean", "y_mean")
 
 
@@ -62,7 +65,7 @@ def merge(a: Moments, b: Moments) -> Moments:
         for name, x in values.items():
             rest = low_a[name] + low_b[name] if low_a else None
             terms = [getattr(b, field)[name]]
-            terms += [rounded(add[field][name]) for add in (add_a, add_b) if field in add]
+            terms += [t for add in (add_a, add_b) if field in add for t in add[field][name]]
             merged[field][name], rest = accumulated(rest, x, *terms)
             if rest is not None:
                 low[field][name] = rest
@@ -110,42 +113,49 @@ def over_devices(m: Moments, axis_name: Hashable) -> Moments:
             shift[field][name] = away - rest
     add = _moved(m, shift)
     sums: dict[str, Any] = {}
-    low_sums: dict[str, Any] = {}
     for field, values in m.fields().items():
-        moved = {k: rounded(x + add[field][k]) if field in add else x for k, x in values.items()}
-        sums[field] = lax.psum(moved, axis_name)
-        if m.low is not None:
-            lost = lax.psum(_low(m, field), axis_name)
-            pairs = {name: two_sum(x, lost[name]) for name, x in sums[field].items()}
-            sums[field] = {name: pair[0] for name, pair in pairs.items()}
-            low_sums[field] = {name: pair[1] for name, pair in pairs.items()}
-    if m.low is None:
-        return Moments(**sums, **means)
-    return Moments(**sums, **means, low=Moments(**low_sums, **rests))
+        low = _low(m, field)
+        sums[field], rests[field] = {}, {}
+        for name, x in values.items():
+            own = Pair(x, low.get(name))
+            for term in add[field][name] if field in add else ():
+                own = _products.plus(own, term)
+            sums[field][name], rests[field][name] = _products.over_devices(own, axis_name)
+    return Moments(**sums, **means, low=None if m.low is None else Moments(**rests))
 
 
 def _low(m: Moments, field: str) -> Shift:
     return {} if m.low is None else getattr(m.low, field)
 
 
-def _moved(m: Moments, shift: dict[str, Shift]) -> dict[str, Shift]:
-    """Returns what the sums gain where every row is ``shift`` farther from the centre."""
+def _moved(m: Moments, shift: dict[str, Shift]) -> dict[str, dict[str, Terms]]:
+    """Returns what the sums gain where every row is ``shift`` farther from the centre.
+
+    Each is the sum of some terms that can be added without another rounding.
+    """
     dz = shift["z_mean"]
-    added: dict[str, Shift] = {field: {} for field in m.fields(ADDITIVE[1:])}
+    added: dict[str, dict[str, Terms]] = {field: {} for field in m.fields(ADDITIVE[1:])}
+
+    def outer(n: jax.Array, x: jax.Array, y: jax.Array) -> Terms:
+        if m.low is None:
+            return (n * jnp.outer(x, y),)
+        product, rest = two_product(rounded(n * x)[:, None], y[None])
+        return product, rounded(rest)
+
     for g, S in m.Szz.items():
         d, n = dz[g], m.n[g]
-        added["Szz"][g] = n * jnp.outer(d, d)
+        added["Szz"][g] = outer(n, d, d)
         if m.third is None:
             continue
         # |z + d|^2 = |z|^2 + 2 z d + |d|^2, multiplied out; sums of z alone are 0.
         Sd = jnp.matmul(S, d, precision=_numerics.EXACT)
         dd, trace = jnp.sum(jnp.square(d)), jnp.trace(S)
-        added["third"][g] = (trace + n * dd) * d + 2 * Sd
+        added["third"][g] = (rounded((trace + n * dd) * d + 2 * Sd),)
         across = jnp.sum(d * (4 * m.third[g] + 4 * Sd))
-        added["fourth"][g] = across + 2 * dd * trace + n * jnp.square(dd)
+        added["fourth"][g] = (rounded(across + 2 * dd * trace + n * jnp.square(dd)),)
     for q in m.Szy:
         g, dy = m.group(q), shift["y_mean"][q]
-        added["Szy"][q] = m.n[g] * jnp.outer(dz[g], dy)
+        added["Szy"][q] = outer(m.n[g], dz[g], dy)
         if m.Syy is not None:
-            added["Syy"][q] = m.n[g] * jnp.outer(dy, dy)
+            added["Syy"][q] = outer(m.n[g], dy, dy)
     return added

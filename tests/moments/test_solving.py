@@ -118,12 +118,34 @@ def test_decoders_of_latents_of_different_scales(dtype, x64):
     np.testing.assert_allclose(got, exact, rtol=tol)
 
 
-def test_decoders_of_rotated_ill_conditioned_latents(x64):
-    Z, Y = ill_conditioned("float64")
-    Q = np.linalg.qr(np.random.default_rng(1).normal(size=(D, D)))[0]
-    W = {"y": np.eye(D)}
-    got = fit_decoders(W, Moments.from_batch(Z @ Q, Y))
-    assert_same(got, fit_decoders(W, Z @ Q, Y), 1e-9)
+@pytest.mark.parametrize(
+    ("dtype", "decades", "tol"), [("float32", 2, 1e-5), ("float32", 3, 1e-4), ("float64", 3, 1e-9)]
+)
+@pytest.mark.parametrize("parts", ["one batch", "updates", "devices", "weights"])
+def test_decoders_of_rotated_ill_conditioned_latents(parts, dtype, decades, tol, x64):
+    """Whose Gram matrix has the square of their condition number."""
+    Z, Y = ill_conditioned("float64", decades)
+    rng = np.random.default_rng(1)
+    # Means that differ by more than the deviations: merging is more than adding.
+    Z += np.repeat(rng.normal(size=(4, D)) * np.logspace(0, -decades, D), 100, axis=0) * 3
+    Y["y"] += rng.normal(size=(4, 2)).repeat(100, axis=0)
+    Q, w = (np.linalg.qr(rng.normal(size=(D, D)))[0] for _ in range(2))
+    Z, Y, w = jax.tree.map(lambda x: x.astype(dtype), (Z @ Q, Y, w[:4]))
+    shards = jax.tree.map(lambda x: x.reshape(4, 100, *x.shape[1:]), (Z, Y))
+    if parts == "devices":
+        joined = jax.vmap(lambda *b: Moments.from_batch(*b).psum("i"), axis_name="i")(*shards)
+        m = part(joined, 0)
+    elif parts == "updates":
+        m = Moments.zeros(D, {"y": 2}, dtype)
+        for i in range(4):
+            m = m.update(*part(shards, i))
+    else:
+        m = Moments.from_batch(
+            Z, Y, sample_weight=np.full(400, 3.0) if parts == "weights" else None
+        )
+    S, yc = (np.asarray(x, np.float64) - x.mean(0, dtype=np.float64) for x in (Z, Y["y"]))
+    exact = {"y": np.linalg.lstsq(S @ w.T.astype(np.float64), yc)[0].astype(dtype)}
+    assert_same(fit_decoders({"y": w}, m), exact, tol)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

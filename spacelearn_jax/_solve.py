@@ -6,23 +6,24 @@ import jax
 from jax import lax
 from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks, _moments, _numerics
+from spacelearn_jax import _checks, _moments, _numerics, _stacks
 from spacelearn_jax._compile import compiled
 from spacelearn_jax._subspaces import (
+    alike,
     centred,
     check_batch,
     check_moments,
     cross_vectors,
     intercept,
-    leading_basis,
-    leading_pair,
+    leading_bases,
+    leading_pairs,
     limits,
     moment_limits,
+    moment_vectors,
 )
-from spacelearn_jax.linalg import _leading
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.optim._decoders import decoder
+from spacelearn_jax.optim._decoders import decoders
 from spacelearn_jax.space import Space
 
 
@@ -40,14 +41,22 @@ def _solve_subspaces(
     dtype = next(iter(batches.values())).Z.dtype
     rows = _numerics.any_rows(where)
     z_mean = _numerics.row_mean(lax.stop_gradient(Z).astype(dtype), rows, axis_name)[1]
-    W, A, V, y_mean = {}, {}, {}, {}
-    for (q, batch), k_q in zip(batches.items(), k, strict=True):
-        vectors = cross_vectors(batch, k_q, solver=solver, axis_name=axis_name)
-        W[q] = leading_basis(vectors)
-        V[q] = leading_pair(vectors)[1]
-        a = decoder(W[q], batch, solver=solver, axis_name=axis_name)
-        A[q] = a[:, 0] if Y[q].ndim == 1 else a
-        y_mean[q] = intercept(z_mean - batch.z_mean, W[q], a, batch.y_mean)
+    sizes = dict(zip(Y, k, strict=True))
+    W: dict[str, jax.Array] = {}
+    A: dict[str, jax.Array] = {}
+    V: dict[str, jax.Array] = {}
+    for names in alike(batches, sizes):
+        group, k_q = [batches[q] for q in names], sizes[names[0]]
+        vectors = cross_vectors(group, k_q, solver=solver, axis_name=axis_name)
+        own = dict(_stacks.cut(names, leading_bases(vectors)))
+        W |= own
+        V |= _stacks.cut(names, leading_pairs(vectors)[1])
+        A |= decoders(own, batches, solver=solver, axis_name=axis_name)
+    y_mean = {q: batch.y_mean for q, batch in batches.items()}
+    if isinstance(where, dict):
+        for q, batch in batches.items():
+            y_mean[q] = intercept(z_mean - batch.z_mean, W[q], A[q], batch.y_mean)
+    A = {q: a[:, 0] if Y[q].ndim == 1 else a for q, a in A.items()}
     return Space(W, A, V, z_mean, y_mean, {q: y.shape[1:] for q, y in Y.items()})
 
 
@@ -60,15 +69,21 @@ def from_moments(
 ) -> Space:
     """Solves the subspaces of these moments, with bases nearest to ``near`` if given."""
     z_mean = m.z_mean[""]
-    W, A, V, y_mean = {}, {}, {}, {}
-    for q, C in m.Szy.items():
-        vectors = _leading.vectors(C, k[q], solver)
-        V[q] = leading_pair(vectors)[1]
-        w = leading_basis(vectors)
-        W[q] = w if near is None else _moments.aligned(w, near[q])
-        a = _moments.decoder(m, q, W[q])
-        A[q] = a if shapes[q] else a[:, 0]
-        y_mean[q] = intercept(z_mean - m.z_mean[m.group(q)], W[q], a, m.y_mean[q])
+    W: dict[str, jax.Array] = {}
+    A: dict[str, jax.Array] = {}
+    V: dict[str, jax.Array] = {}
+    for names, vectors in moment_vectors(m, k, solver):
+        w = leading_bases(vectors)
+        if near is not None:
+            w = _stacks.each(_moments.aligned, w, _stacks.of([near[q] for q in names]))
+        W |= _stacks.cut(names, w)
+        V |= _stacks.cut(names, leading_pairs(vectors)[1])
+        A |= _stacks.cut(names, _moments.decoders(m, names, w))
+    y_mean = dict(m.y_mean)
+    if m.missing:
+        for q, a in A.items():
+            y_mean[q] = intercept(z_mean - m.z_mean[q], W[q], a, m.y_mean[q])
+    A = {q: a if shapes[q] else a[:, 0] for q, a in A.items()}
     return Space(W, A, V, z_mean, y_mean, shapes)
 
 

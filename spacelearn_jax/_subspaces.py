@@ -1,6 +1,6 @@
 """Subspaces from the singular vectors of the latent/target cross-covariance."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks, _moments, _numerics
+from spacelearn_jax import _checks, _moments, _numerics, _stacks
 from spacelearn_jax._compile import compiled
-from spacelearn_jax.linalg import _factors, _leading
-from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.linalg import _factors, _lapack, _leading
+from spacelearn_jax.linalg._solvers import LowRank, Solver, check_solver
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.moments._given import alone, whole
 
@@ -58,27 +58,36 @@ def centred(
     return out
 
 
+def alike(batches: Mapping[str, Centred], k: Mapping[str, int]) -> list[tuple[str, ...]]:
+    """Groups quantities whose subspaces are solved as one stack."""
+    return _stacks.alike({q: (batch.y.shape[1], k[q]) for q, batch in batches.items()})
+
+
 def cross_vectors(
-    batch: Centred, k: int, *, solver: Solver, axis_name: Hashable | None
+    batches: Sequence[Centred], k: int, *, solver: Solver, axis_name: Hashable | None
 ) -> _leading.Vectors:
-    """Returns leading singular vectors of the cross-covariance Zc^T yc (D, p)."""
-    return _leading.of_cross(batch.Z, batch.y, k, solver, axis_name)
+    """Returns leading singular vectors of cross-covariances Zc^T yc (s, D, p)."""
+    if isinstance(solver, LowRank):
+        return _stacks.of([_leading.of_cross(b.Z, b.y, k, solver, axis_name) for b in batches])
+    C = _stacks.of([_numerics.cross(b.Z, b.y, axis_name) for b in batches])
+    return _stacks.each(lambda C: _leading.vectors(C, k, solver), C)
 
 
-def leading_pair(vectors: _leading.Vectors) -> tuple[jax.Array, jax.Array]:
-    """Returns the top singular pair w (D,), v (p,), with a deterministic joint sign."""
+@jax.vmap
+def leading_pairs(vectors: _leading.Vectors) -> tuple[jax.Array, jax.Array]:
+    """Returns top singular pairs w (s, D), v (s, p), with a deterministic joint sign."""
     U, V = vectors
     U, Vt = _factors.fix_signs(U[:, :1], V[:, :1].T)
     w, v = U[:, 0], Vt[0]
     return w / (jnp.linalg.norm(w) + _EPS), v / (jnp.linalg.norm(v) + _EPS)
 
 
-def leading_basis(vectors: _leading.Vectors) -> jax.Array:
-    """Returns an orthonormal basis (k, D) of the left vectors.
+def leading_bases(vectors: _leading.Vectors) -> jax.Array:
+    """Returns orthonormal bases (s, k, D) of left vectors (s, D, k).
 
     The signs of the QR factorization don't depend on those that vectors happen to have.
     """
-    return jnp.linalg.qr(vectors[0])[0].T
+    return _stacks.each(lambda U: _lapack.qr(U)[0].T, vectors[0])
 
 
 def intercept(offset: jax.Array, w: jax.Array, a: jax.Array, y_mean: jax.Array) -> jax.Array:
@@ -100,10 +109,13 @@ def _principal_directions(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
-    return {
-        q: leading_pair(cross_vectors(batch, 1, solver=solver, axis_name=axis_name))
-        for q, batch in centred(Z, Y, where, axis_name).items()
-    }
+    batches = centred(Z, Y, where, axis_name)
+    out: dict[str, tuple[jax.Array, jax.Array]] = {}
+    for names in alike(batches, dict.fromkeys(Y, 1)):
+        group = [batches[q] for q in names]
+        vectors = cross_vectors(group, 1, solver=solver, axis_name=axis_name)
+        out |= _stacks.cut(names, leading_pairs(vectors))
+    return out
 
 
 @compiled(static=("k", "solver", "axis_name"))
@@ -116,28 +128,42 @@ def _subspaces(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> dict[str, jax.Array]:
-    batches = centred(Z, Y, where, axis_name)
-    return {
-        q: leading_basis(cross_vectors(batch, k_q, solver=solver, axis_name=axis_name))
-        for (q, batch), k_q in zip(batches.items(), k, strict=True)
-    }
+    batches, sizes = centred(Z, Y, where, axis_name), dict(zip(Y, k, strict=True))
+    W: dict[str, jax.Array] = {}
+    for names in alike(batches, sizes):
+        group, k_q = [batches[q] for q in names], sizes[names[0]]
+        vectors = cross_vectors(group, k_q, solver=solver, axis_name=axis_name)
+        W |= _stacks.cut(names, leading_bases(vectors))
+    return W
+
+
+def moment_vectors(
+    m: _moments.Moments, k: Mapping[str, int], solver: Solver
+) -> Iterator[tuple[tuple[str, ...], _leading.Vectors]]:
+    """Yields names and leading singular vectors of all stacks of cross-covariances."""
+    for names in _stacks.alike({q: (C.shape, k[q]) for q, C in m.Szy.items()}):
+        C, k_q = _stacks.of([m.Szy[q] for q in names]), k[names[0]]
+        yield names, _stacks.each(lambda C, k=k_q: _leading.vectors(C, k, solver), C)
 
 
 @compiled(static=("solver",))
 def _directions_of(
     m: _moments.Moments, *, solver: Solver
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
-    return {q: leading_pair(_leading.vectors(C, 1, solver)) for q, C in m.Szy.items()}
+    out: dict[str, tuple[jax.Array, jax.Array]] = {}
+    for names, vectors in moment_vectors(m, dict.fromkeys(m.Szy, 1), solver):
+        out |= _stacks.cut(names, leading_pairs(vectors))
+    return out
 
 
 @compiled(static=("k", "solver"))
 def _subspaces_of(
     m: _moments.Moments, *, k: tuple[int, ...], solver: Solver
 ) -> dict[str, jax.Array]:
-    return {
-        q: leading_basis(_leading.vectors(C, k_q, solver))
-        for (q, C), k_q in zip(m.Szy.items(), k, strict=True)
-    }
+    W: dict[str, jax.Array] = {}
+    for names, vectors in moment_vectors(m, dict(zip(m.Szy, k, strict=True)), solver):
+        W |= _stacks.cut(names, leading_bases(vectors))
+    return W
 
 
 def check_moments(

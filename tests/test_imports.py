@@ -17,7 +17,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 #: package. Those of one layer don't know each other.
 LAYERS = (
     ("_checks",),
-    ("_numerics", "_compile", "_files"),
+    ("_numerics", "_compile", "_files", "_stacks"),
     ("linalg",),
     ("_moments",),
     ("moments",),

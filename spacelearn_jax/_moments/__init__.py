@@ -3,7 +3,7 @@
 from spacelearn_jax._moments._batch import of_batch as of_batch
 from spacelearn_jax._moments._fit import LEDOIT_WOLF as LEDOIT_WOLF
 from spacelearn_jax._moments._fit import aligned as aligned
-from spacelearn_jax._moments._fit import decoder as decoder
+from spacelearn_jax._moments._fit import decoders as decoders
 from spacelearn_jax._moments._fit import explained as explained
 from spacelearn_jax._moments._fit import misfit as misfit
 from spacelearn_jax._moments._merge import decayed as decayed
@@ -17,7 +17,7 @@ __all__ = [
     "Moments",
     "aligned",
     "decayed",
-    "decoder",
+    "decoders",
     "explained",
     "merge",
     "misfit",

@@ -1,45 +1,59 @@
 """What second moments determine: decoders, how well they fit, and how well bases do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 
-from spacelearn_jax import _numerics
+from spacelearn_jax import _numerics, _stacks
 from spacelearn_jax._moments import _products
 from spacelearn_jax._moments._products import Pair
 from spacelearn_jax._moments._sums import Moments
-from spacelearn_jax.linalg import _factors
+from spacelearn_jax.linalg import _factors, _lapack
 
 #: The amount of shrinkage that is estimated, as users write it.
 LEDOIT_WOLF = "ledoit-wolf"
 
 
-def decoder(
+def decoders(
     m: Moments,
-    q: str,
-    w: jax.Array,
+    names: Sequence[str],
+    W: jax.Array,
     *,
     ridge: jax.Array | None = None,
     shrinkage: jax.Array | str | None = None,
 ) -> jax.Array:
-    """Returns the minimum-norm least-squares decoder (k, p) of a basis.
+    """Returns minimum-norm least-squares decoders (s, k, p) of bases (s, k, D).
 
     ``ridge`` is added to the diagonal of the coordinates' Gram matrix; ``shrinkage`` draws
     the latents' one towards a multiple of the identity by this share.
     """
-    group = m.group(q)
-    low = m.low
-    S = Pair(m.Szz[group], None if low is None else low.Szz[group])
-    G, C = (
-        _products.quadratic(w.T, S),
-        _products.times(w.T, Pair(m.Szy[q], None if low is None else low.Szy[q])),
+
+    def pair(field: str, key: str) -> Pair:
+        return Pair(getattr(m, field)[key], getattr(m.low, field)[key] if m.low else None)
+
+    def share(group: str) -> jax.Array | None:
+        return ledoit_wolf(m, group) if isinstance(shrinkage, str) else shrinkage
+
+    own = [
+        (pair("Szz", group), share(group)) for group in map(m.group, names if m.missing else [""])
+    ]
+    C = _stacks.of([pair("Szy", q) for q in names])
+    if not m.missing:
+        return _stacks.each(lambda w, C: _decoder(w, own[0][0], C, own[0][1], ridge=ridge), W, C)
+    return _stacks.each(
+        lambda w, C, own: _decoder(w, own[0], C, own[1], ridge=ridge), W, C, _stacks.of(own)
     )
+
+
+def _decoder(
+    w: jax.Array, S: Pair, C: Pair, share: jax.Array | None, *, ridge: jax.Array | None
+) -> jax.Array:
+    G, C = _products.quadratic(w.T, S), _products.times(w.T, C)
     # Coordinates that are nothing but rounding are left out.
     size = jnp.sum(_product(jnp.abs(w), jnp.abs(S.high)) * jnp.abs(w), axis=1)
     G, C = _without(jnp.diagonal(G.high) <= S.eps * w.shape[0] * size, G, C)
-    if shrinkage is not None:
-        share = ledoit_wolf(m, group) if isinstance(shrinkage, str) else shrinkage
+    if share is not None:
         even = jnp.trace(S.high) / len(S.high) * _product(w, w.T)
         G = _products.plus(_products.scaled(G, 1 - share), share * even)
     if ridge is not None:
@@ -83,7 +97,7 @@ def _diagonalized(G: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns T (k, k) and ascending (k,) that T^T G T has on its diagonal, near to 1."""
     scale = _numerics.safe_sqrt(jnp.diagonal(G))
     scale = jnp.where(scale == 0, 1, scale)
-    values, vectors = jnp.linalg.eigh(_numerics.infinities_to_nan(G / scale[:, None] / scale[None]))
+    values, vectors = _lapack.eigh(_numerics.infinities_to_nan(G / scale[:, None] / scale[None]))
     return vectors / scale[:, None], values
 
 

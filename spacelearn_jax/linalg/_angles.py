@@ -6,6 +6,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
+from spacelearn_jax.linalg import _lapack
 
 
 def angles(W_a: jax.Array, W_b: jax.Array) -> jax.Array:
@@ -19,8 +20,8 @@ def angles(W_a: jax.Array, W_b: jax.Array) -> jax.Array:
     W_a, W_b = _numerics.infinities_to_nan(W_a), _numerics.infinities_to_nan(W_b)
     overlap = jnp.matmul(W_b, W_a.T, precision=_numerics.EXACT)
     rest = W_b - jnp.matmul(overlap, W_a, precision=_numerics.EXACT)
-    cosines = jnp.linalg.svd(overlap, compute_uv=False)
-    sines = jnp.linalg.svd(rest, compute_uv=False)[::-1]
+    cosines = _lapack.svdvals(overlap)
+    sines = _lapack.svdvals(rest)[::-1]
     return jnp.arctan2(sines, cosines)
 
 

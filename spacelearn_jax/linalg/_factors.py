@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
+from spacelearn_jax.linalg import _lapack
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
 Factors = tuple[jax.Array, jax.Array, jax.Array]
@@ -23,7 +24,7 @@ def factors(A: jax.Array, solver: Solver) -> Factors:
         return _randomized(A, solver)
     if solver == "eigen":
         return _from_gram(A)
-    U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
+    U, s, Vt = _lapack.svd(A)
     return U, s, Vt
 
 
@@ -38,9 +39,9 @@ def _from_gram(A: jax.Array) -> Factors:
         U, s, Vt = _from_gram(A.T)
         return Vt.T, s, U.T
     G = jnp.matmul(A.T, A, precision=_numerics.EXACT)
-    _, V = jnp.linalg.eigh(G)
+    _, V = _lapack.eigh(G)
     V = V[:, ::-1]
-    U, R = jnp.linalg.qr(jnp.matmul(A, V, precision=_numerics.EXACT))
+    U, R = _lapack.qr(jnp.matmul(A, V, precision=_numerics.EXACT))
     s = jnp.diagonal(R)
     U = U * jnp.where(s < 0, -1, 1).astype(U.dtype)[None]
     s = jnp.abs(s)
@@ -65,11 +66,11 @@ def from_products(
     m, n = shape
     width = min(solver.rank + solver.oversample, m, n)
     test = jax.random.normal(jax.random.key(solver.seed), (n, width), dtype)
-    Q = jnp.linalg.qr(times(test))[0]
+    Q = _lapack.qr(times(test))[0]
     for _ in range(solver.n_iter):
-        Q = jnp.linalg.qr(times(jnp.linalg.qr(back(Q))[0]))[0]
+        Q = _lapack.qr(times(_lapack.qr(back(Q))[0]))[0]
     small = _numerics.infinities_to_nan(back(Q).T)
-    U, s, Vt = jnp.linalg.svd(small, full_matrices=False)
+    U, s, Vt = _lapack.svd(small)
     U = jnp.matmul(Q, U, precision=_numerics.EXACT)
     r = min(solver.rank, m, n)
     return U[:, :r], s[:r], Vt[:r]
@@ -103,7 +104,7 @@ def tall_r(X: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Arr
         Demmel, Grigori, Hoemmen and Langou, Communication-optimal parallel and
         sequential QR and LU factorizations, SIAM J. Sci. Comput. 34(1), 2012.
     """
-    Q, R = jnp.linalg.qr(X)
+    Q, R = _lapack.qr(X)
     if axis_name is None:
         return Q, R
     # A sum of one-hot blocks is an all-gather whose result counts as replicated.
@@ -111,7 +112,7 @@ def tall_r(X: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Arr
     mine = lax.axis_index(axis_name)
     blocks = jnp.zeros((shards, *R.shape), R.dtype)
     blocks = lax.psum(lax.dynamic_update_index_in_dim(blocks, R, mine, 0), axis_name)
-    outer, R_all = jnp.linalg.qr(blocks.reshape(-1, R.shape[1]))
+    outer, R_all = _lapack.qr(blocks.reshape(-1, R.shape[1]))
     outer = outer.reshape(shards, R.shape[0], -1)
     own = lax.dynamic_index_in_dim(outer, mine, 0, keepdims=False)
     return jnp.matmul(Q, own, precision=_numerics.EXACT), R_all
@@ -120,6 +121,6 @@ def tall_r(X: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Arr
 def singular_values(A: jax.Array, solver: Solver) -> jax.Array:
     """Returns singular values, differentiable: by an exact SVD to any order, else once."""
     if solver in ("auto", "svd"):
-        return jnp.linalg.svd(_numerics.infinities_to_nan(A), compute_uv=False)
+        return _lapack.svdvals(_numerics.infinities_to_nan(A))
     U, s, Vt = factors(A, solver)
     return attach_gradient(s, A, U, Vt)

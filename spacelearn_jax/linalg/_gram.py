@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from spacelearn_jax import _numerics
+from spacelearn_jax.linalg import _lapack
 from spacelearn_jax.linalg._solvers import LowRank
 
 
@@ -23,7 +24,7 @@ def right_vectors(A: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, 
 
 def eigenvectors(G: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns all eigenvalues of (n, n), descending, and eigenvectors (n, n)."""
-    values, V = jnp.linalg.eigh(G)
+    values, V = _lapack.eigh(G)
     return values[::-1], V[:, ::-1]
 
 
@@ -44,9 +45,9 @@ def refined(A: jax.Array, X: jax.Array, axis_name: Hashable | None) -> jax.Array
     Y = _numerics.safe_divide(Y, d[None])
     C = _numerics.gram(Y, Y, axis_name)
     # By eigenvectors, because Cholesky fails where columns of rounding are parallel.
-    values, V = jnp.linalg.eigh(C)
+    values, V = _lapack.eigh(C)
     F = _numerics.safe_sqrt(values)[:, None] * V.T
-    Vt = jnp.linalg.svd(F * d[None], full_matrices=False)[2]
+    Vt = _lapack.svd(F * d[None])[2]
     return jnp.matmul(X, Vt.T, precision=_numerics.EXACT)
 
 
@@ -58,9 +59,9 @@ def leading(A: jax.Array, solver: LowRank, axis_name: Hashable | None) -> jax.Ar
     """
     n = A.shape[1]
     width = min(solver.rank + solver.oversample, n)
-    X = jnp.linalg.qr(jax.random.normal(jax.random.key(solver.seed), (n, width), A.dtype))[0]
+    X = _lapack.qr(jax.random.normal(jax.random.key(solver.seed), (n, width), A.dtype))[0]
     for _ in range(solver.n_iter + 1):
         T = jnp.matmul(A, X, precision=_numerics.EXACT)
         T = jnp.matmul(T, right_vectors(T, axis_name)[1], precision=_numerics.EXACT)
-        X = jnp.linalg.qr(_numerics.gram(A, T, axis_name))[0]
+        X = _lapack.qr(_numerics.gram(A, T, axis_name))[0]
     return X

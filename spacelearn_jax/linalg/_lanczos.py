@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
+from spacelearn_jax.linalg import _lapack
 
 _BLOCK = 8
 _TOLERANCE = 16  # in units of rounding, eps times the largest eigenvalue
@@ -39,7 +40,7 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         Mathematical Software III, 1977.
     """
     K, T, rest = _krylov(G, dimension(len(G), m))
-    values, V = jnp.linalg.eigh(T, symmetrize_input=False)
+    values, V = _lapack.eigh_of_lower(T)
     values, V = values[::-1][:m], V[:, ::-1][:, :m]
     X = jnp.matmul(K, V, precision=_numerics.EXACT)
     # G K = K T but in the last block, where K ends and ``rest`` leaves it.
@@ -67,12 +68,12 @@ def _krylov(G: jax.Array, N: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         K = lax.dynamic_update_slice_in_dim(K, Q, i * _BLOCK, axis=1)
         Y, inside = outside(jnp.matmul(G, Q, precision=_numerics.EXACT), K)
         T = lax.dynamic_update_slice_in_dim(T, inside, i * _BLOCK, axis=0)
-        Q, first = jnp.linalg.qr(Y)
-        Q, second = jnp.linalg.qr(outside(Q, K)[0])
+        Q, first = _lapack.qr(Y)
+        Q, second = _lapack.qr(outside(Q, K)[0])
         return K, T, Q, jnp.matmul(second, first, precision=_numerics.EXACT)
 
     shape = (len(G), _BLOCK)
-    start = jnp.linalg.qr(jax.random.normal(jax.random.key(0), shape, G.dtype))[0]
+    start = _lapack.qr(jax.random.normal(jax.random.key(0), shape, G.dtype))[0]
     K, T, rest = (jnp.zeros(s, G.dtype) for s in ((len(G), N), (N, N), (_BLOCK, _BLOCK)))
     K, T, _, rest = lax.fori_loop(0, N // _BLOCK, step, (K, T, start, rest))
     return K, T, rest
@@ -85,5 +86,5 @@ def _none_above(G: jax.Array, values: jax.Array, X: jax.Array, bound: jax.Array)
     factorization finds out in a tenth of the time that eigenvalues take.
     """
     deflated = G - jnp.matmul(X * values[None], X.T, precision=_numerics.EXACT)
-    factor = jnp.linalg.cholesky(bound * jnp.eye(len(G), dtype=G.dtype) - deflated)
+    factor = _lapack.cholesky(bound * jnp.eye(len(G), dtype=G.dtype) - deflated)
     return jnp.isfinite(factor[-1, -1])

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks, _moments, _numerics
+from spacelearn_jax import _checks, _moments, _numerics, _stacks
 from spacelearn_jax._compile import compiled
 from spacelearn_jax._subspaces import Centred, centred, check_moments
 from spacelearn_jax.linalg import _factors
@@ -15,10 +15,10 @@ from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
 
 
-def least_squares(
-    S: jax.Array, yc: jax.Array, n: jax.Array, *, solver: Solver, axis_name: Hashable | None
+def _pseudo_inverse(
+    S: jax.Array, n: jax.Array, solver: Solver, axis_name: Hashable | None
 ) -> jax.Array:
-    """Returns the minimum-norm least-squares solution A (k, p) of S A = yc.
+    """Returns X (B, k) such that X^T yc is the minimum-norm least-squares solution of S A = yc.
 
     S = Q R first, so that only the small R is decomposed, wherever the rows live.
     """
@@ -27,16 +27,28 @@ def least_squares(
     rcond = jnp.finfo(s.dtype).eps * jnp.maximum(n, S.shape[1])
     negligible = s <= rcond * s[0]
     inverse = jnp.where(negligible, 0, 1 / jnp.where(negligible, 1, s))
-    onto = jnp.matmul(U.T, _numerics.gram(Q, yc, axis_name), precision=_numerics.EXACT)
-    return jnp.matmul(Vt.T, inverse[:, None] * onto, precision=_numerics.EXACT)
+    small = jnp.matmul(U * inverse[None], Vt, precision=_numerics.EXACT)
+    return jnp.matmul(Q, small, precision=_numerics.EXACT)
 
 
-def decoder(
-    w: jax.Array, batch: Centred, *, solver: Solver, axis_name: Hashable | None
-) -> jax.Array:
-    """Fits the decoder (k, p) of one basis on centred data."""
-    S = jnp.matmul(batch.Z, w.T, precision=_numerics.EXACT)
-    return least_squares(S, batch.y, batch.n, solver=solver, axis_name=axis_name)
+def decoders(
+    W: Mapping[str, jax.Array],
+    batches: Mapping[str, Centred],
+    *,
+    solver: Solver,
+    axis_name: Hashable | None,
+) -> dict[str, jax.Array]:
+    """Fits the decoders (k, p) of bases of one shape on centred data."""
+    group = [batches[q] for q in W]
+    if all(batch.Z is group[0].Z for batch in group):
+        S = jnp.matmul(group[0].Z, jnp.concatenate(list(W.values())).T, precision=_numerics.EXACT)
+        S = jnp.moveaxis(S.reshape(len(S), len(W), -1), 1, 0)
+    else:
+        own = zip(group, W.values(), strict=True)
+        S = _stacks.of([jnp.matmul(b.Z, w.T, precision=_numerics.EXACT) for b, w in own])
+    n = _stacks.of([batch.n for batch in group])
+    X = _stacks.each(lambda S, n: _pseudo_inverse(S, n, solver, axis_name), S, n)
+    return {q: _numerics.gram(x, batches[q].y, axis_name) for q, x in _stacks.cut(tuple(W), X)}
 
 
 @compiled(static=("solver", "axis_name"))
@@ -49,12 +61,14 @@ def _fit_decoders(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> dict[str, jax.Array]:
-    A = {}
-    for q, batch in centred(Z, Y, where, axis_name, *W.values()).items():
-        w = jax.lax.stop_gradient(W[q]).astype(batch.Z.dtype)
-        a = decoder(w, batch, solver=solver, axis_name=axis_name)
-        A[q] = a[:, 0] if Y[q].ndim == 1 else a
-    return A
+    batches = centred(Z, Y, where, axis_name, *W.values())
+    dtype = next(iter(batches.values())).Z.dtype
+    W = {q: jax.lax.stop_gradient(w).astype(dtype) for q, w in W.items()}
+    A: dict[str, jax.Array] = {}
+    for names in _stacks.alike({q: w.shape for q, w in W.items()}):
+        group = {q: W[q] for q in names}
+        A |= decoders(group, batches, solver=solver, axis_name=axis_name)
+    return {q: a[:, 0] if Y[q].ndim == 1 else a for q, a in A.items()}
 
 
 @compiled(static=("scalars", "estimated"))
@@ -71,7 +85,11 @@ def _fit_moments(
     dtype = _numerics.compute_dtype(m.n[""], *W.values())
     W, m, ridge, shrinkage = jax.tree.map(lambda x: x.astype(dtype), (W, m, ridge, shrinkage))
     share = _moments.LEDOIT_WOLF if estimated else shrinkage
-    A = {q: _moments.decoder(m, q, w, ridge=ridge, shrinkage=share) for q, w in W.items()}
+    A: dict[str, jax.Array] = {}
+    for names in _stacks.alike({q: (w.shape, m.Szy[q].shape) for q, w in W.items()}):
+        w = _stacks.of([W[q] for q in names])
+        found = _moments.decoders(m, names, w, ridge=ridge, shrinkage=share)
+        A |= _stacks.cut(names, found)
     return {q: a[:, 0] if q in scalars else a for q, a in A.items()}
 
 

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
-from spacelearn_jax.linalg import _factors
+from spacelearn_jax.linalg import _factors, _lapack
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.moments._given import alone, whole
@@ -60,7 +60,7 @@ def _moment_count(S: jax.Array, n: jax.Array, eta: jax.Array) -> jax.Array:
     finite = jnp.isfinite(jnp.trace(S))
     scale = jnp.max(jnp.abs(S))
     S = _numerics.infinities_to_nan(_numerics.safe_divide(S, scale))
-    spectrum = jnp.linalg.eigvalsh(S)[::-1]
+    spectrum = _lapack.eigvalsh(S)[::-1]
     # Below this eigenvalues are rounding, which would count at a threshold of 1.
     spectrum = jnp.where(spectrum > jnp.finfo(S.dtype).eps * len(S) * spectrum[0], spectrum, 0)
     explained = jnp.cumsum(spectrum)
@@ -73,7 +73,7 @@ def _moment_count(S: jax.Array, n: jax.Array, eta: jax.Array) -> jax.Array:
 
 
 def _exact(X: jax.Array) -> jax.Array:
-    return jnp.linalg.svd(_numerics.infinities_to_nan(X), compute_uv=False)
+    return _lapack.svdvals(_numerics.infinities_to_nan(X))
 
 
 _mode_count = compiled(static=("solver", "axis_name"))(mode_count)

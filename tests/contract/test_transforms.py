@@ -1,5 +1,6 @@
 """jit, vmap and scan give what a plain call gives; a plain call is compiled, once."""
 
+import re
 import types
 
 import jax
@@ -43,6 +44,16 @@ def test_operation_by_operation_gives_the_compiled_value(case):
 def test_vmap_is_a_loop(case):
     stacked, expected = one_by_one(case)
     assert_close(jax.vmap(case)(stacked), expected, multiple=MULTIPLE)
+
+
+@pytest.mark.parametrize("case", DISTINCT, ids=ids)
+def test_vmap_factors_one_matrix_at_a_time(case):
+    """Two calls of LAPACK with stacks can wait for each other forever: see linalg._lapack."""
+    inputs = [case.inputs(jnp.float32, seed=seed) for seed in SEEDS]
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *inputs)
+    text = jax.jit(jax.vmap(case)).lower(stacked).as_text()
+    for call in re.findall(r"custom_call @lapack_.*: \((tensor<[^>]*>)", text):
+        assert call.count("x") <= 2, call  # rows, columns and dtype
 
 
 @pytest.mark.parametrize("case", DISTINCT, ids=ids)

@@ -1,0 +1,43 @@
+"""Quantities of equal shapes as one stack, so that their program is compiled once."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+_Tree = TypeVar("_Tree")
+
+
+def alike(keys: Mapping[str, Hashable]) -> list[tuple[str, ...]]:
+    """Groups names whose keys are equal."""
+    groups: dict[Hashable, list[str]] = {}
+    for q, key in keys.items():
+        groups.setdefault(key, []).append(q)
+    return [tuple(names) for names in groups.values()]
+
+
+def of(parts: Sequence[_Tree]) -> _Tree:
+    """Returns the stacks (s, ...) of some pytrees of one structure and shapes."""
+    return jax.tree.map(lambda *x: jnp.stack(x), *parts)
+
+
+def each(function: Callable[..., Any], *stacks: Any) -> Any:
+    """Applies a function to one part of stacks (s, ...) after the other.
+
+    And not to all at once: ``vmap`` computes both branches of every condition, and its
+    calls to LAPACK can wait for one another forever on the CPU.
+    """
+    if len(jax.tree.leaves(stacks)[0]) == 1:
+        found = function(*jax.tree.map(lambda x: x[0], stacks))
+        return jax.tree.map(lambda x: x[None], found)
+    return lax.map(lambda parts: function(*parts), stacks)
+
+
+def cut(names: Sequence[str], stacks: _Tree) -> Iterator[tuple[str, _Tree]]:
+    """Yields what of stacks (s, ...) belongs to each quantity."""
+    # Without the barrier XLA computes all that leads to a stack once more in every cut.
+    stacks = lax.optimization_barrier(stacks)
+    for i, q in enumerate(names):
+        yield q, jax.tree.map(lambda x, i=i: lax.index_in_dim(x, i, keepdims=False), stacks)

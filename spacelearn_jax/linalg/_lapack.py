@@ -1,0 +1,65 @@
+"""Factorizations that ``vmap`` takes one after the other.
+
+Batched calls of LAPACK spread over the threads that they run on, and wait. Two of them in
+one program can hold all threads and wait forever: so did ``solve_subspaces`` of six
+quantities under ``vmap`` on two cores, with jaxlib 0.10.2. Calls with one matrix don't wait.
+Derivatives of any order are JAX's own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    sequential = jax.custom_jvp(jax.custom_batching.sequential_vmap(function))
+    sequential.defjvp(lambda primals, tangents: jax.jvp(function, primals, tangents))
+    return sequential
+
+
+@_one_by_one
+def eigh(G: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns eigenvalues of (n, n), ascending, and eigenvectors (n, n)."""
+    values, vectors = jnp.linalg.eigh(G)
+    return values, vectors
+
+
+@_one_by_one
+def eigh_of_lower(G: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the same of a matrix of which only the lower triangle is filled in."""
+    values, vectors = jnp.linalg.eigh(G, symmetrize_input=False)
+    return values, vectors
+
+
+@_one_by_one
+def eigvalsh(G: jax.Array) -> jax.Array:
+    """Returns eigenvalues of (n, n), ascending."""
+    return jnp.linalg.eigvalsh(G)
+
+
+@_one_by_one
+def qr(A: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns orthonormal Q (m, r) and R (r, n) of (m, n)."""
+    Q, R = jnp.linalg.qr(A)
+    return Q, R
+
+
+@_one_by_one
+def svd(A: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns U (m, r), s (r,) descending and Vt (r, n) of (m, n)."""
+    U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
+    return U, s, Vt
+
+
+@_one_by_one
+def svdvals(A: jax.Array) -> jax.Array:
+    """Returns singular values of (m, n), descending."""
+    return jnp.linalg.svd(A, compute_uv=False)
+
+
+@_one_by_one
+def cholesky(G: jax.Array) -> jax.Array:
+    """Returns the lower factor of (n, n)."""
+    return jnp.linalg.cholesky(G)

@@ -1,0 +1,88 @@
+"""Quantities that are solved as one stack know nothing of one another."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from spacelearn_jax import Moments, _stacks, solve_subspaces, subspaces
+from spacelearn_jax.optim import fit_decoders
+
+SHAPES = {"a": (3,), "b": (3,), "c": (), "d": (3,), "e": (2, 2)}
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(60, 7)).astype(np.float32)
+    Y = {q: rng.normal(size=(60, *shape)).astype(np.float32) for q, shape in SHAPES.items()}
+    return Z, {q: y + Z[:, :1].reshape(60, *[1] * (y.ndim - 1)) for q, y in Y.items()}
+
+
+def assert_same(got, expected):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), got, expected)
+
+
+def test_equal_keys_make_a_group():
+    assert _stacks.alike({"a": 1, "b": 2, "c": 1}) == [("a", "c"), ("b",)]
+
+
+def test_each_part_is_seen_alone():
+    x, y = jnp.arange(6.0).reshape(3, 2), jnp.arange(3.0)
+    np.testing.assert_array_equal(_stacks.each(lambda x, y: x * y, x, y), x * y[:, None])
+    np.testing.assert_array_equal(_stacks.each(lambda x: x + 1, x[:1]), x[:1] + 1)
+
+
+def solved(Z, Y, where=None, *, moments):
+    if moments:
+        return solve_subspaces(Moments.from_batch(Z, Y, where), k=2)
+    return solve_subspaces(Z, Y, k=2, where=where)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("moments", [False, True])
+def test_together_is_one_by_one(batch, moments, masked):
+    Z, Y = batch
+    rng = np.random.default_rng(1)
+    where = {q: rng.random(60) < 0.8 for q in Y} if masked else None
+    whole = solved(Z, Y, where, moments=moments)
+    bases = subspaces(Z, Y, 2, where=where)
+    A = fit_decoders(bases, Z, Y, where=where)
+    for q, y in Y.items():
+        mask = where and {q: where[q]}
+        alone = solved(Z, {q: y}, mask, moments=moments)
+        assert_same(whole[q], alone[q])
+        assert_same(bases[q], alone.W[q])
+        assert_same(A[q], alone.A[q])
+
+
+@pytest.mark.parametrize("moments", [False, True])
+def test_a_bad_quantity_spoils_itself_alone(batch, moments):
+    Z, Y = batch
+    bad = Y["b"].copy()
+    bad[3, 1] = np.nan
+    good, spoiled = (solved(Z, y, moments=moments) for y in (Y, Y | {"b": bad}))
+    for q in Y:
+        for x, y in zip(good[q], spoiled[q], strict=True):
+            assert np.isnan(y).any() if q == "b" else np.array_equal(x, y)
+
+
+HANGS = """
+import jax
+import numpy as np
+from spacelearn_jax import solve_subspaces
+rng = np.random.default_rng(0)
+Z = rng.normal(size=(4, 1024, 128)).astype(np.float32)
+Y = {f"q{i}": rng.normal(size=(4, 1024, 16)).astype(np.float32) for i in range(6)}
+solve = jax.jit(jax.vmap(lambda Z, Y: solve_subspaces(Z, Y, k=8)))
+for _ in range(10):
+    jax.block_until_ready(solve(Z, Y))
+"""
+
+
+def test_models_solved_side_by_side_do_not_wait_for_one_another():
+    """Where batched factorizations share the threads that they wait on, this never ends."""
+    subprocess.run([sys.executable, "-c", HANGS], check=True, timeout=300)

@@ -29,21 +29,21 @@ def decoders(
     the latents' one towards a multiple of the identity by this share.
     """
 
-    def pair(field: str, key: str) -> Pair:
-        return Pair(getattr(m, field)[key], getattr(m.low, field)[key] if m.low else None)
-
     def share(group: str) -> jax.Array | None:
         return ledoit_wolf(m, group) if isinstance(shrinkage, str) else shrinkage
 
-    own = [
-        (pair("Szz", group), share(group)) for group in map(m.group, names if m.missing else [""])
-    ]
-    C = _stacks.of([pair("Szy", q) for q in names])
+    groups = names if m.missing else [""]
+    own = [(_pair(m, "Szz", group), share(group)) for group in groups]
+    C = _stacks.of([_pair(m, "Szy", q) for q in names])
     if not m.missing:
         return _stacks.each(lambda w, C: _decoder(w, own[0][0], C, own[0][1], ridge=ridge), W, C)
     return _stacks.each(
         lambda w, C, own: _decoder(w, own[0], C, own[1], ridge=ridge), W, C, _stacks.of(own)
     )
+
+
+def _pair(m: Moments, field: str, key: str) -> Pair:
+    return Pair(getattr(m, field)[key], getattr(m.low, field)[key] if m.low else None)
 
 
 def _decoder(
@@ -127,10 +127,12 @@ def explained(m: Moments, q: str, w: jax.Array, a: jax.Array) -> jax.Array:
     """Returns the share of a target's variance that a decoder (k, p) explains."""
     assert m.Syy is not None  # the caller has seen to it
     whole = jnp.trace(m.Syy[q])
-    G = _product(_product(w, m.Szz[m.group(q)]), w.T)
-    found = jnp.sum(a * (2 * _product(w, m.Szy[q]) - _product(G, a)))
+    # Large decoders of small coordinates cancel in G a, as in all that inverts G.
+    G = _products.quadratic(w.T, _pair(m, "Szz", m.group(q)))
+    C = _products.times(w.T, _pair(m, "Szy", q)).high
+    found = jnp.sum(a * (2 * C - _products.times(a, G).high.T))
     # A target that is constant but for the rounding of its mean has no variance.
-    rounding = m.n[m.group(q)] * _energy(jnp.finfo(G.dtype).eps * m.y_mean[q])
+    rounding = m.n[m.group(q)] * _energy(jnp.finfo(a.dtype).eps * m.y_mean[q])
     return jnp.where(whole <= rounding, 0, _numerics.safe_divide(found, whole))
 
 

@@ -145,7 +145,11 @@ def test_decoders_of_rotated_ill_conditioned_latents(parts, dtype, decades, tol,
         )
     S, yc = (np.asarray(x, np.float64) - x.mean(0, dtype=np.float64) for x in (Z, Y["y"]))
     exact = {"y": np.linalg.lstsq(S @ w.T.astype(np.float64), yc)[0].astype(dtype)}
-    assert_same(fit_decoders({"y": w}, m), exact, tol)
+    A = fit_decoders({"y": w}, m)
+    assert_same(A, exact, tol)
+    residual = yc - S @ w.T.astype(np.float64) @ np.asarray(A["y"], np.float64)
+    explained = m.explained_variance({"y": w}, A)["y"]
+    np.testing.assert_allclose(explained, 1 - np.sum(residual**2) / np.sum(yc**2), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

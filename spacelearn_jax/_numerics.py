@@ -94,6 +94,9 @@ def center(
 
 def gram(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
     """Contracts rows, ``x^T y`` (d, e), over the whole batch at full precision."""
+    if y.shape[1] == 1:
+        # A row times a matrix reads it in order: five times as fast on the CPU.
+        return total(jnp.matmul(y.T, x, precision=EXACT).T, axis_name)
     return total(jnp.matmul(x.T, y, precision=EXACT), axis_name)
 
 
@@ -103,6 +106,8 @@ def cross(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
     The dots of XLA's CPU backend take about 1.7 times as long where they have to transpose
     on the way. The barrier keeps the transpose out of them; there is one for all ``y``.
     """
+    if y.shape[1] == 1:
+        return gram(x, y, axis_name)
     return total(jnp.matmul(lax.optimization_barrier(x.T), y, precision=EXACT), axis_name)
 
 

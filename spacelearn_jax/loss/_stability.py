@@ -59,8 +59,9 @@ def stability_by_quantity(
     # All rows at once: three programs in place of three for each quantity.
     old = {q: W_prev[q] for q in W}
     by_row = jnp.sum(jnp.square(_batch.stack(W, dtype) - _batch.stack(old, dtype)), axis=1)
-    owner = np.repeat(np.arange(len(W)), _batch.Layout.of(W).sizes)
-    sums = jax.ops.segment_sum(by_row, owner, len(W), indices_are_sorted=True)
+    quantity = np.repeat(np.arange(len(W)), _batch.Layout.of(W).sizes)
+    member = quantity[:, None] == np.arange(len(W))
+    sums = jnp.sum(jnp.where(member, by_row[:, None], 0), axis=0)
     return dict(zip(W, sums, strict=True))
 
 

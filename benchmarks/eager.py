@@ -22,9 +22,10 @@ from benchmarks._inputs import Size, draw
 from benchmarks._timing import Call, Claim
 from spacelearn_jax import combined_loss, loss, solve_subspaces
 
-# A compiled call of the stability loss takes less than the threads need to wake up after 40 us
-# of Python, whatever is done in them. Aimed at were 3.0.
-CLAIMS = {"eager over compiled": 3.0, "eager over compiled, stability_loss": 9.0}
+# A compiled call of the stability loss takes less than threads need to wake up, if they fell
+# asleep while its arguments were checked: it is held against one after as much Python.
+CLAIMS = {"eager over compiled": 3.0, "eager over compiled after as much Python": 3.0}
+BRIEF = ("stability_loss",)
 SIZE = Size.equal(128, 32, 4, 4, 16)
 K = 4
 PAUSE = 40e-6  # seconds of other work, as long as the checks of eight matrices
@@ -80,7 +81,19 @@ def measure(name: str, rounds: int, times: int) -> dict[str, Any]:
     return {
         "microseconds": {n: _timing.spread(1e6 * t / times) for n, t in samples.items()},
         "ratio": _timing.spread(samples["eager"] / samples["compiled"]),
+        "ratio after work": _timing.spread(samples["eager"] / samples["after work"]),
     }
+
+
+def claims(rows: dict[str, Any]) -> list[Claim]:
+    """Holds all functions against ``CLAIMS``."""
+    general, awake = CLAIMS
+    out = []
+    for name, row in rows.items():
+        if name not in BRIEF:
+            out.append(Claim(name, general, row["ratio"]["median"], "most", CLAIMS[general]))
+        out.append(Claim(name, awake, row["ratio after work"]["median"], "most", CLAIMS[awake]))
+    return out
 
 
 def run(options: argparse.Namespace) -> None:
@@ -93,13 +106,7 @@ def run(options: argparse.Namespace) -> None:
     results = {"rounds": options.rounds, "claims": CLAIMS, "size": SIZE.as_dict()}
     _record.save("eager", results | {"functions": rows}, options.out)
     if not options.quick:
-        general = "eager over compiled"
-        figures = {name: f"{general}, {name}" for name in rows}
-        figures = {name: own if own in CLAIMS else general for name, own in figures.items()}
-        _timing.check(
-            Claim(name, figures[name], row["ratio"]["median"], "most", CLAIMS[figures[name]])
-            for name, row in rows.items()
-        )
+        _timing.check(claims(rows))
 
 
 def main() -> None:

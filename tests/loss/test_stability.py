@@ -79,3 +79,23 @@ def test_no_earlier_bases(metric):
     assert loss.stability_loss(W, None, metric=metric) == 0
     gradient = jax.grad(lambda W: loss.stability_loss(W, None, metric=metric))(W)
     assert not np.any(gradient["a"])
+
+
+@pytest.mark.parametrize("metric", ["basis", "projector"])
+def test_every_quantity_has_its_own(metric):
+    rng = np.random.default_rng(0)
+    sizes = {"a": 1, "b": 3, "c": 2}
+    W, W_prev = (
+        {q: rng.normal(size=(k, 6)).astype(np.float32) for q, k in sizes.items()} for _ in "ab"
+    )
+    got = loss.stability_loss(W, W_prev, metric=metric, reduction="none")
+    for q in W:
+        alone = loss.stability_loss({q: W[q]}, W_prev, metric=metric)
+        np.testing.assert_allclose(got[q], alone, rtol=1e-5)
+    if metric == "basis":
+        np.testing.assert_allclose(got["b"], np.sum((W["b"] - W_prev["b"]) ** 2), rtol=1e-5)
+    spoiled = W | {"b": np.full_like(W["b"], np.nan)}
+    after = loss.stability_loss(spoiled, W_prev, metric=metric, reduction="none")
+    assert np.isnan(after["b"])
+    assert after["a"] == got["a"]
+    assert after["c"] == got["c"]

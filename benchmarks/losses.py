@@ -20,7 +20,7 @@ from benchmarks import _floor, _options, _peers, _plot, _record, _timing
 from benchmarks._inputs import Inputs, Size, draw
 from benchmarks._timing import Call, Claim
 from spacelearn_jax import combined_loss
-from spacelearn_jax.linalg import _lanczos
+from spacelearn_jax.linalg import _few
 from spacelearn_jax.loss import alignment_loss, disentanglement_loss, isotropy_loss
 
 # Speed-ups at least, and the multiple of the floor at most. Aimed at were 15 times for
@@ -75,8 +75,8 @@ def eigenproblem(inputs: Inputs) -> Call:
         R = R - R @ w.T @ w
     G = R @ R.T if R.shape[0] < R.shape[1] else R.T @ R
     m = min(N_DIR, len(G))
-    few = _lanczos.pays(len(G), m, G.dtype)
-    solve = functools.partial(_lanczos.leading, m=m) if few else jnp.linalg.eigh
+    few = _few.pays(len(G), m, G.dtype)
+    solve = functools.partial(_few.leading, m=m) if few else jnp.linalg.eigh
     compiled = jax.jit(solve).lower(G).compile()
     return lambda: jax.block_until_ready(compiled(G))
 

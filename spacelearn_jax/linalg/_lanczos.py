@@ -24,9 +24,9 @@ def dimension(n: int, m: int) -> int:
     return _BLOCK * math.ceil(3.2 * n ** (1 / 3) * (m + 3 * _BLOCK) ** (2 / 3) / _BLOCK)
 
 
-def pays(n: int, m: int, dtype: jnp.dtype) -> bool:
-    """Tells whether that is faster than all eigenvectors, by LAPACK."""
-    return dtype == jnp.float32 and 2 * dimension(n, m) <= n
+def pays(n: int, m: int, dtype: jnp.dtype, *, over_lapack: bool = False) -> bool:
+    """Tells whether that is faster than all eigenvectors, or than few by LAPACK."""
+    return dtype == jnp.float32 and (3 if over_lapack else 2) * dimension(n, m) <= n
 
 
 def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:

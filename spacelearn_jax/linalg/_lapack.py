@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 
 def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,3 +64,19 @@ def svdvals(A: jax.Array) -> jax.Array:
 def cholesky(G: jax.Array) -> jax.Array:
     """Returns the lower factor of (n, n)."""
     return jnp.linalg.cholesky(G)
+
+
+@_one_by_one
+def tridiagonal(G: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Returns Householder reflections (n, n) that make (n, n) tridiagonal.
+
+    With them its diagonal (n,), what is next to it (n - 1,), and factors (n - 1,).
+    """
+    reflections, d, e, taus = lax.linalg.tridiagonal(G)
+    return reflections, d, e, taus
+
+
+@_one_by_one
+def tridiagonal_solve(dl: jax.Array, d: jax.Array, du: jax.Array, b: jax.Array) -> jax.Array:
+    """Returns the solution (n, m) of a tridiagonal system, as in ``lax.linalg``."""
+    return lax.linalg.tridiagonal_solve(dl, d, du, b)

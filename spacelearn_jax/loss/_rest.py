@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
-from spacelearn_jax.linalg import _factors, _gram, _lanczos
+from spacelearn_jax.linalg import _factors, _few, _gram
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
 
@@ -171,8 +171,8 @@ def _singular_vectors(
         )
 
     G = _numerics.gram(R, R, axis_name)
-    if not _lanczos.pays(len(G), m, G.dtype):
+    if not _few.pays(len(G), m, G.dtype):
         return from_all()
-    values, X, hold = _lanczos.leading(G, m)
+    values, X, hold = _few.leading(G, m)
     X, T = with_images(X)
     return lax.cond(hold & ~steep(values, T), lambda: (X, T), from_all)

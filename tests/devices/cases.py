@@ -15,6 +15,8 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from spacelearn_jax.loss import isotropy_loss
+
 from ..contract.closeness import assert_close
 from ..contract.registry import (
     COUNT,
@@ -267,6 +269,29 @@ def test_gradient_from_outside_of_shard_map(case):
         return objective(run(x))
 
     close(outside(inputs), gradient)
+
+
+# Many latents, of which a few directions are asked for
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+def test_isotropy_of_many_latents(kind):
+    Z = np.random.default_rng(0).normal(size=(64 * N, 384))
+    loss = functools.partial(isotropy_loss, W={"x": jnp.eye(384)[:4]}, n_dir=8)
+    value, gradient = jax.value_and_grad(loss)(Z)
+    mesh = jax.make_mesh((N,), ("data",), axis_types=(kind,))
+    placed = jax.device_put(Z, NamedSharding(mesh, P("data")))
+    inside = jax.shard_map(
+        jax.value_and_grad(functools.partial(loss, axis_name="data")),
+        mesh=mesh,
+        in_specs=P("data"),
+        out_specs=(P(), P("data")),
+    )
+    for function in (jax.value_and_grad(loss), inside):
+        got, slope = jax.jit(function)(placed)
+        close(got, value)
+        close(slope, gradient)
+        assert slope.sharding.is_equivalent_to(placed.sharding, 2)
 
 
 # vmap and pmap

@@ -1,0 +1,236 @@
+"""A few leading eigenvectors, each way, against all of them in float64."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from spacelearn_jax.linalg import _few, _lanczos, _tridiagonal
+from spacelearn_jax.loss import isotropy_loss
+
+from .matrices import prescribed
+
+lanczos, tridiagonal, few = (
+    jax.jit(module.leading, static_argnums=1) for module in (_lanczos, _tridiagonal, _few)
+)
+ways = pytest.mark.parametrize("leading", [lanczos, tridiagonal], ids=["lanczos", "tridiagonal"])
+N, M = 512, 6
+EPS = np.finfo(np.float32).eps
+INDEX = np.arange(N)
+# Of singular values: those of the Gram matrix are their squares.
+CONVERGE = {
+    "harmonic": 1 / (1.0 + INDEX),
+    "two decades": np.geomspace(1, 1e-2, N),
+    "half of it empty": np.r_[np.linspace(1, 0.5, N // 2), np.zeros(N // 2)],
+    "one large": np.r_[1e3, np.linspace(1, 0.5, N - 1)],
+}
+HARD = {
+    "pairs": np.repeat(np.linspace(1, 0.5, N // 2), 2),
+    "a step": np.r_[np.full(M, 1.0), np.full(N - M, 0.5)],
+    "even": np.linspace(1, 0.5, N),
+    "zero": np.zeros(N),
+    "rank one": np.r_[1.0, np.zeros(N - 1)],
+    "rank of a block": np.r_[np.full(8, 1.0), np.zeros(N - 8)],
+    "equal": np.ones(N),
+    "twelve alike": np.r_[np.full(12, 1.0), np.full(N - 12, 0.5)],
+    "next to equal": 1 + 1e-6 * np.random.default_rng(0).standard_normal(N),
+    "seven decades": np.geomspace(1, 1e-7, N),
+}
+
+
+def gram(spectrum):
+    A = prescribed(spectrum, (N, N)).astype(np.float32)
+    return A.T @ A
+
+
+def test_each_way_is_for_few_vectors_of_large_matrices():
+    assert _lanczos.pays(1024, 32, jnp.float32)
+    assert not _lanczos.pays(1024, 32, jnp.float32, over_lapack=True)
+    assert _lanczos.pays(2048, 32, jnp.float32, over_lapack=True)
+    assert not _lanczos.pays(1024, 64, jnp.float32)
+    assert not _lanczos.pays(512, 32, jnp.float32)
+    assert not _lanczos.pays(64, 1, jnp.float32)
+    assert not _lanczos.pays(4096, 1, jnp.float64)
+    assert _lanczos.pays(N, M, jnp.float32)
+    assert _tridiagonal.pays(N, 64)
+    assert not _tridiagonal.pays(N, 65)
+    assert not _tridiagonal.pays(256, 8)
+
+
+def program(n, m, platform):
+    G = jax.ShapeDtypeStruct((n, n), jnp.float32)
+    return few.trace(G, m).lower(lowering_platforms=(platform,)).as_text()
+
+
+def test_the_platform_and_the_size_choose_the_way():
+    assert "sytrd" in program(N, 32, "cpu")
+    assert "sytrd" not in program(2048, 32, "cpu")
+    assert "potrf" in program(2048, 32, "cpu")
+    assert "potrf" in program(1024, 32, "cuda")
+    for n, platform in ((N, "cuda"), (1024, "cuda"), (N, "tpu"), (1024, "tpu")):
+        assert "sytrd" not in program(n, 32, platform)
+        assert "gtsv" not in program(n, 32, platform)
+        assert "Tridiagonal" not in program(n, 32, platform)
+
+
+def test_all_of_them_are_found_where_few_do_not_pay():
+    G = gram(CONVERGE["two decades"])
+    values, X, hold = jax.jit(_few._all, static_argnums=1)(G, M)
+    assert hold
+    X, values = np.asarray(X), np.asarray(values)
+    np.testing.assert_allclose(G @ X, X * values, atol=32 * EPS * values[0])
+
+
+@ways
+@pytest.mark.parametrize("name", CONVERGE)
+def test_values_and_spans_are_those_of_all(leading, name):
+    G = gram(CONVERGE[name])
+    values, X, hold = leading(G, M)
+    assert hold
+    exact, V = np.linalg.eigh(G.astype(np.float64))
+    exact, V = exact[::-1], V[:, ::-1]
+    np.testing.assert_allclose(values, exact[:M], rtol=0, atol=32 * EPS * exact[0])
+    np.testing.assert_allclose(X.T @ X, np.eye(M), atol=1e-5)
+    gap = (exact[M - 1] - exact[M]) / exact[0]
+    if gap > 1e-4:
+        X = np.asarray(X, np.float64)
+        assert np.linalg.norm(X @ X.T - V[:, :M] @ V[:, :M].T, 2) < 32 * EPS / gap
+
+
+@ways
+@pytest.mark.parametrize("rows", [128, 512, 2048, 8192])
+def test_spectra_of_random_rows_converge(leading, rows):
+    A = np.random.default_rng(rows).standard_normal((rows, N), np.float32)
+    G = A.T @ A
+    values, _, hold = leading(G, M)
+    assert hold
+    exact = np.linalg.eigvalsh(G.astype(np.float64))[::-1]
+    np.testing.assert_allclose(values, exact[:M], rtol=0, atol=32 * EPS * exact[0])
+
+
+@ways
+@pytest.mark.parametrize("m", [M, 48])
+@pytest.mark.parametrize("name", HARD)
+def test_what_holds_is_right(leading, name, m):
+    G = gram(HARD[name])
+    values, _, hold = leading(G, m)
+    exact = np.linalg.eigvalsh(G.astype(np.float64))[::-1]
+    if hold:
+        np.testing.assert_allclose(values, exact[:m], rtol=0, atol=32 * EPS * exact[0])
+
+
+@pytest.mark.parametrize("name", [name for name in HARD if name != "zero"])
+def test_a_tridiagonal_matrix_gives_all_vectors_of_a_cluster(name):
+    G = gram(HARD[name])
+    values, X, hold = tridiagonal(G, M)
+    assert hold
+    X = np.asarray(X, np.float64)
+    np.testing.assert_allclose(X.T @ X, np.eye(M), atol=64 * EPS)
+    residuals = np.linalg.norm(G @ X - X * np.asarray(values), axis=0)
+    assert residuals.max() < 64 * EPS * values[0]
+    exact = np.linalg.eigvalsh(G.astype(np.float64))[::-1]
+    np.testing.assert_allclose(values, exact[:M], rtol=0, atol=32 * EPS * exact[0])
+
+
+@pytest.mark.parametrize("missed", [0, 3, M - 1])
+def test_a_vector_of_another_value_does_not_hold(missed, monkeypatch):
+    """Bisection that skips a value sends inverse iteration astray."""
+    G = gram(CONVERGE["two decades"])
+    exact = np.linalg.eigvalsh(G.astype(np.float64))[::-1]
+    shifted = exact[:M].copy()
+    shifted[missed:] = exact[missed + 1 : M + 1]
+    counted = np.float32(shifted[::-1])
+    monkeypatch.setattr(_tridiagonal.jsp_linalg, "eigh_tridiagonal", lambda *_, **__: counted)
+    values, _, hold = jax.jit(lambda G: _tridiagonal.leading(G, M))(G)
+    assert hold  # what it is given it finds, so that the count is the certificate
+    np.testing.assert_allclose(values, shifted, rtol=0, atol=32 * EPS * exact[0])
+    counted[0] *= 0.9
+    assert not jax.jit(lambda G: _tridiagonal.leading(G, M))(G)[2]
+
+
+@pytest.mark.parametrize("missed", [0, 3, M - 1])
+def test_a_missed_eigenvalue_shows(missed):
+    G = gram(CONVERGE["two decades"])
+    values, V = np.linalg.eigh(G.astype(np.float64))
+    kept = np.delete(np.arange(M + 1), missed)
+    values, X = values[::-1][kept], V[:, ::-1][:, kept]
+    bound = values[-1] * (1 + 1e-5)
+    none_above = jax.jit(_lanczos._none_above)
+    assert not none_above(G, *np.float32([values]), np.float32(X), np.float32(bound))
+    values, X = np.linalg.eigh(G.astype(np.float64))
+    values, X = values[::-1][:M], X[:, ::-1][:, :M]
+    bound = values[-1] * (1 + 1e-5)
+    assert none_above(G, *np.float32([values]), np.float32(X), np.float32(bound))
+
+
+@ways
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_bad_entries_do_not_hold(leading, bad):
+    G = gram(CONVERGE["two decades"])
+    G[3, 4] = G[4, 3] = bad
+    assert not leading(G, M)[2]
+
+
+def isotropy(solver, m=M):
+    Z = np.random.default_rng(1).standard_normal((N, N), np.float32)
+    Z = Z * (1 / np.sqrt(1 + INDEX)).astype(np.float32)
+    W = {"x": np.eye(N, dtype=np.float32)[:4]}
+    return functools.partial(isotropy_loss, W=W, n_dir=m, solver=solver), Z
+
+
+@pytest.fixture(params=["lanczos", "tridiagonal"])
+def one_way(request, monkeypatch):
+    """Makes isotropy take one of the ways."""
+    if request.param == "lanczos":
+        monkeypatch.setattr(_tridiagonal, "pays", lambda n, m: False)
+    jax.clear_caches()
+    yield "potrf" if request.param == "lanczos" else "sytrd"
+    jax.clear_caches()
+
+
+def test_isotropy_is_that_of_an_svd(one_way):
+    fast, Z = isotropy("auto")
+    exact = isotropy("svd")[0]
+    assert one_way in jax.jit(fast).lower(Z).as_text()
+    got, slope = jax.value_and_grad(fast)(Z)
+    wanted, wanted_slope = jax.value_and_grad(exact)(Z)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
+    np.testing.assert_allclose(slope, wanted_slope, atol=1e-4 * np.abs(wanted_slope).max())
+
+
+def rank_two(Z):
+    """Returns latents whose other singular values are rounding."""
+    return Z[:, :2] @ np.random.default_rng(2).standard_normal((2, N), np.float32)
+
+
+def test_isotropy_of_many_at_once(one_way):
+    """One of them falls back, and the others don't have to."""
+    loss, Z = isotropy("auto")
+    many = np.stack([Z, 2 * Z[::-1] + 1, rank_two(Z)])
+    got, slope = jax.jit(jax.vmap(jax.value_and_grad(loss)))(many)
+    for z, value, g in zip(many, got, slope, strict=True):
+        wanted, wanted_slope = jax.value_and_grad(isotropy("svd")[0])(z)
+        np.testing.assert_allclose(value, wanted, rtol=1e-5)
+        np.testing.assert_allclose(g, wanted_slope, atol=1e-4 * np.abs(wanted_slope).max())
+
+
+def test_isotropy_falls_back(one_way):
+    loss, Z = isotropy("auto")
+    Z = rank_two(Z)
+    got, slope = jax.value_and_grad(loss)(Z)
+    wanted, wanted_slope = jax.value_and_grad(isotropy("svd")[0])(Z)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
+    np.testing.assert_allclose(slope, wanted_slope, atol=1e-4 * np.abs(wanted_slope).max())
+
+
+def test_isotropy_has_a_second_derivative(one_way):
+    def curvature(loss, Z, D):
+        return jax.jvp(jax.grad(loss), (Z,), (D,))[1]
+
+    fast, Z = isotropy("auto", m=2)
+    D = np.random.default_rng(3).standard_normal(Z.shape, np.float32)
+    got = curvature(fast, Z, D)
+    wanted = curvature(isotropy("svd", m=2)[0], Z, D)
+    np.testing.assert_allclose(got, wanted, atol=1e-3 * np.abs(wanted).max())

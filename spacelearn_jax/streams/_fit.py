@@ -65,8 +65,8 @@ def fit_stream(
         progress: Whether to show batches and rows per second; needs ``rich``.
         encode: Gives latents (B, D) of inputs, row by row: jit it yourself.
         quantities: Gives targets of inputs, such as ``data.compute_Q`` returns.
-        batch_size: Rows of a piece, by default those of the first batch, and at most 8192
-            of NumPy arrays.
+        batch_size: Rows of a piece. By default those of the first batch, which is cut
+            evenly if it has more than 8192 rows, or 1024 and 24 MiB, of NumPy arrays.
         checkpoint_every: Seconds between checkpoints.
         ridge: See ``fit_decoders``.
         shrinkage: See ``fit_decoders``.

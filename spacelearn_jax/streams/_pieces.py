@@ -1,5 +1,6 @@
 """Batches cut and padded to pieces of one size, so that one program serves them all."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -8,8 +9,10 @@ import numpy as np
 
 from spacelearn_jax import _checks
 
-#: Most rows of a piece of NumPy arrays, where nothing else is asked for.
-MOST_ROWS = 8192
+#: Most rows and bytes of a piece of NumPy arrays, where nothing else is asked for; so few
+#: rows may have more bytes. What a program works on is as large again, and memory of more
+#: than 32 MiB comes from the system, page by page, for every piece anew.
+MOST_ROWS, FEWEST_ROWS, MOST_BYTES = 8192, 1024, 24 * 2**20
 
 
 class Piece(NamedTuple):
@@ -35,7 +38,7 @@ def pieces(function: str, batches: Iterable[Any], size: int | None) -> Iterator[
             continue
         if size is None:
             on_device = any(isinstance(x, jax.Array) for x in jax.tree.leaves(batch))
-            size = B if on_device else min(B, MOST_ROWS)
+            size = B if on_device else _even(B, batch)
         for start in range(0, B, size):
             arrays = _Later(batch, start, size)
             yield Piece(index, start, min(size, B - start), arrays)
@@ -67,6 +70,13 @@ def cut(piece: Piece) -> Piece:
         return whole
 
     return piece._replace(arrays=jax.tree.map(padded, batch))
+
+
+def _even(B: int, batch: Any) -> int:
+    """Returns the rows of as few pieces of B rows as there may be."""
+    row = sum(math.prod(x.shape[1:]) * x.dtype.itemsize for x in jax.tree.leaves(batch))
+    most = min(MOST_ROWS, max(FEWEST_ROWS, MOST_BYTES // max(row, 1)))
+    return -(-B // -(-B // most))
 
 
 def _rows(function: str, batch: Any) -> int:

@@ -12,6 +12,7 @@ from spacelearn_jax import fit_stream, solve_subspaces
 from spacelearn_jax.data import compute_Q
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import fit_decoders, k_per_q
+from spacelearn_jax.streams import _pieces
 
 from ..jaxprs import compilations
 from .batches import part, rows
@@ -79,6 +80,28 @@ def test_memory_mapped_arrays_are_read_in_pieces(tmp_path, batch, expected):
     Z = mapped.pop("Z")
     assert isinstance(Z, np.memmap)
     assert_same(fit_stream([(Z, mapped)], k=K, batch_size=48), expected)
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "wanted"),
+    [
+        (60, 3, [60]),
+        (8192, 100, [8192]),
+        (10_000, 100, [5000, 5000]),
+        (16_385, 100, [5462, 5462, 5461]),
+        (8192, 1280, [4096, 4096]),
+        (1024, 100_000, [1024]),
+        (1500, 100_000, [750, 750]),
+    ],
+)
+def test_pieces_are_even_and_small(rows, width, wanted):
+    Z = np.broadcast_to(np.float32(0), (rows, width - 1))
+    batch = Z, {"q": np.broadcast_to(np.float32(0), (rows,))}
+    cut = list(_pieces.pieces("fit_stream", [batch], None))
+    assert [piece.rows for piece in cut] == wanted
+    assert [piece.start for piece in cut] == [i * wanted[0] for i in range(len(wanted))]
+    on_device = [jax.device_put((Z[:, :1], {"q": Z[:, 0]}))]
+    assert [piece.rows for piece in _pieces.pieces("fit_stream", on_device, None)] == [rows]
 
 
 def test_loaders_may_reuse_their_buffers(batch, expected):

@@ -33,6 +33,23 @@ def _pair_sums(C: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
     return jnp.matmul(rows, member, precision=_numerics.EXACT)
 
 
+@jax.custom_jvp
+def _own_products(S: jax.Array) -> jax.Array:
+    """Returns S^T S (K, K) of the rows of one device."""
+    return S.T @ S
+
+
+@_own_products.defjvp
+def _own_products_jvp(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    # d(S^T S) = T + T^T with T = S^T dS: one product where the general rule has two, also
+    # in reverse, where S dC + S dC^T becomes S (dC + dC^T).
+    (S,), (dS,) = primals, tangents
+    T = S.T @ dS
+    return _own_products(S), T + T.T
+
+
 def correlations_by_pair(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
@@ -51,7 +68,7 @@ def correlations_by_pair(
     # A column without variance becomes zero, without gradient: std = 0 carries none.
     std = std[None]
     S = jnp.where(std == 0, 0, centred / (std + _EPS))
-    C = _numerics.total(S.T @ S, axis_name) / n
+    C = _numerics.total(_own_products(S), axis_name) / n
     sizes = _batch.Layout.of(W).sizes
     norms = pair_norms(*np.meshgrid(sizes, sizes, indexing="ij"))
     return _pair_sums(C, sizes) / jnp.asarray(norms, dtype)

@@ -70,9 +70,9 @@ def _reflected(reflections: jax.Array, taus: jax.Array, X: jax.Array) -> jax.Arr
         Householder transformations, SIAM J. Sci. Stat. Comput. 10(1), 1989.
     """
     n = len(X)
-    some = -(-(n - 1) // _BLOCK) * _BLOCK - (n - 1)
+    padding = -(-(n - 1) // _BLOCK) * _BLOCK - (n - 1)
     V = jnp.tril(reflections[1:, :-1], -1) + jnp.eye(n - 1, dtype=X.dtype)
-    V, taus = jnp.pad(V, ((1, 0), (0, some))), jnp.pad(taus, (0, some))
+    V, taus = jnp.pad(V, ((1, 0), (0, padding))), jnp.pad(taus, (0, padding))
     blocks = V.shape[1] // _BLOCK
 
     def step(i: jax.Array, X: jax.Array) -> jax.Array:

@@ -52,10 +52,7 @@ def test_merging_is_associative_and_commutative(parts):
         (merge(a, merge(b, c)), merge(merge(a, b), c)),
         (merge(a, b), merge(b, a)),
     ):
-        whole = held(right)
-        for name, value in held(left).items():
-            tol = 1e-6 * (1e-3 + np.abs(whole[name]).max())
-            np.testing.assert_allclose(value, whole[name], rtol=0, atol=tol, err_msg=name)
+        assert_holds(left, held(right), 1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

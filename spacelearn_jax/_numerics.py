@@ -93,11 +93,11 @@ def center(
 
 
 def gram(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
-    """Contracts rows, ``x^T y`` (d, e), over the whole batch at full precision."""
-    if y.shape[1] == 1:
+    """Contracts rows, ``x^T y`` (..., d, e), over the whole batch at full precision."""
+    if y.shape[-1] == 1:
         # A row times a matrix reads it in order: five times as fast on the CPU.
-        return total(jnp.matmul(y.T, x, precision=EXACT).T, axis_name)
-    return total(jnp.matmul(x.T, y, precision=EXACT), axis_name)
+        return total(jnp.matmul(y.mT, x, precision=EXACT).mT, axis_name)
+    return total(jnp.matmul(x.mT, y, precision=EXACT), axis_name)
 
 
 def cross(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
@@ -106,9 +106,9 @@ def cross(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
     The dots of XLA's CPU backend take about 1.7 times as long where they have to transpose
     on the way. The barrier keeps the transpose out of them; there is one for all ``y``.
     """
-    if y.shape[1] == 1:
+    if y.shape[-1] == 1:
         return gram(x, y, axis_name)
-    return total(jnp.matmul(lax.optimization_barrier(x.T), y, precision=EXACT), axis_name)
+    return total(jnp.matmul(lax.optimization_barrier(x.mT), y, precision=EXACT), axis_name)
 
 
 def infinities_to_nan(x: jax.Array) -> jax.Array:
@@ -137,18 +137,6 @@ def safe_divide(x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.where(zero, 0, x / jnp.where(zero, 1, y))
 
 
-def column_std(
-    x: jax.Array, n: jax.Array, where: jax.Array | None, axis_name: Hashable | None
-) -> tuple[jax.Array, jax.Array]:
-    """Centres columns once more and returns them with their ddof=1 deviations.
-
-    The second centring removes what rounding left of the mean.
-    """
-    x = center(x, where, axis_name)
-    variance = total(jnp.sum(jnp.square(x), axis=0), axis_name) / jnp.maximum(n - 1, 1)
-    return x, safe_sqrt(variance)
-
-
 def replicated(x: _Tree, axis_name: Hashable | None) -> _Tree:
     """Makes the gradients of replicated results, a pytree, those of a single device.
 
@@ -157,17 +145,21 @@ def replicated(x: _Tree, axis_name: Hashable | None) -> _Tree:
     ``psum`` transposes to ``psum`` there: gradients come out larger by the number
     of devices. With the replication types of ``check_vma=True`` they don't. The
     factor is measured by differentiating a bare ``psum`` in the same context, so
-    that no private type information is asked for. ``linear_call`` applies it to
-    the transpose alone: values and forward derivatives are right already.
+    that no private type information is asked for. It belongs in the transpose
+    alone: values and forward derivatives are right already. A linear solve of the
+    identity, whose transpose is given by itself, is what JAX has for that.
     """
     if axis_name is None:
         return x
     one = lax.axis_index(axis_name).astype(jnp.float32)
     factor = jax.grad(lambda v: lax.psum(v, axis_name))(one)
     factor = lax.psum(factor, axis_name) / axis_size(axis_name)
-    return jax.custom_derivatives.linear_call(
-        lambda _, value: value,
-        lambda scale, cotangent: jax.tree.map(lambda c: c / scale.astype(c.dtype), cotangent),
-        factor,
+    return jax.tree.map(
+        lambda value: lax.custom_linear_solve(
+            matvec=lambda v: v,
+            b=value,
+            solve=lambda _, b: b,
+            transpose_solve=lambda _, cotangent: cotangent / factor.astype(cotangent.dtype),
+        ),
         x,
     )

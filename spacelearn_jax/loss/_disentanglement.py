@@ -1,5 +1,6 @@
 """Disentanglement: are the coordinates in different subspaces uncorrelated?"""
 
+import functools
 import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, overload
@@ -7,6 +8,7 @@ from typing import Any, Literal, overload
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
@@ -33,42 +35,84 @@ def _pair_sums(C: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
     return jnp.matmul(rows, member, precision=_numerics.EXACT)
 
 
+# Sums over the rows of one device of products of centred coordinates X, (K, K). The
+# derivative d(X^T X) = T + T^T, T = X^T dX, is written by hand: one product where the
+# general rule has two, also in reverse, where X dC + X dC^T becomes X (dC + dC^T).
+
+
 @jax.custom_jvp
-def _own_products(S: jax.Array) -> jax.Array:
-    """Returns S^T S (K, K) of the rows of one device."""
-    return S.T @ S
+def _products(X: jax.Array) -> jax.Array:
+    return X.T @ X
 
 
-@_own_products.defjvp
-def _own_products_jvp(
+@_products.defjvp
+def _products_jvp(
     primals: tuple[jax.Array], tangents: tuple[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-    # d(S^T S) = T + T^T with T = S^T dS: one product where the general rule has two, also
-    # in reverse, where S dC + S dC^T becomes S (dC + dC^T).
-    (S,), (dS,) = primals, tangents
-    T = S.T @ dS
-    return _own_products(S), T + T.T
+    (X,), (dX,) = primals, tangents
+    T = X.T @ dX
+    return _products(X), T + T.T
 
 
-def correlations_by_pair(
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _products_of_latents(
+    Z: jax.Array, W_all: jax.Array, where: jax.Array | None, axis_name: Hashable | None
+) -> jax.Array:
+    return _products(_centred_coordinates(Z, W_all, where, axis_name))
+
+
+def _products_of_latents_jvp(
+    axis_name: Hashable | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]
+) -> tuple[jax.Array, jax.Array]:
+    # The columns of X sum to zero over all devices, so latents need not be centred:
+    # X^T d(Zc W^T) = (X^T dZ) W^T + (X^T Z) dW^T. In reverse that is X ((dC + dC^T) W), which
+    # meets the batch in one product, and nothing else.
+    Z, W_all, where = primals
+    dZ, dW, _ = tangents
+    X = _centred_coordinates(Z, W_all, where, axis_name)
+    T = jnp.zeros((W_all.shape[0],) * 2, X.dtype)
+    if not isinstance(dZ, SymbolicZero):
+        T += (X.T @ _numerics.keep(dZ, where)) @ W_all.T
+    if not isinstance(dW, SymbolicZero):
+        T += (X.T @ _numerics.center(Z, where, axis_name)) @ dW.T
+    return _products(X), T + T.T
+
+
+_products_of_latents.defjvp(_products_of_latents_jvp, symbolic_zeros=True)
+
+
+def _centred_coordinates(
+    Z: jax.Array, W_all: jax.Array, where: jax.Array | None, axis_name: Hashable | None
+) -> jax.Array:
+    X = jnp.matmul(_numerics.center(Z, where, axis_name), W_all.T)
+    return _numerics.center(X, where, axis_name)
+
+
+def _correlations_by_pair(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
     where: jax.Array | None,
-    coordinates: _batch.Coordinates,
+    coordinates: _batch.Coordinates | None,
     pair_norms: _PairNorm,
-    *,
     axis_name: Hashable | None,
 ) -> jax.Array:
-    """Returns ||S_i^T S_j / B||_F^2 / norm_ij for every i, j (Q, Q), S standardized."""
+    """Returns ||S_i^T S_j / B||_F^2 / norm_ij for every i, j (Q, Q), S standardized.
+
+    Everything but the products of coordinates is done on their sums: X^T X has the
+    variances on its diagonal.
+    """
     dtype = _numerics.compute_dtype(Z, *W.values())
     n = _numerics.count(Z, where, axis_name, dtype)
-    # Centred twice, in the legacy form too: a mean that is off by a bit is divided by
-    # epsilon where a column is constant, and would read as a correlation of 1e15.
-    centred, std = _numerics.column_std(coordinates(dtype), n, where, axis_name)
+    if coordinates is None:
+        W_all = _batch.stack(W, dtype)
+        products = _products_of_latents(Z.astype(dtype), W_all, where, axis_name)
+    else:
+        products = _products(_numerics.center(coordinates(dtype), where, axis_name))
+    products = _numerics.total(products, axis_name)
+    std = _numerics.safe_sqrt(jnp.diagonal(products) / jnp.maximum(n - 1, 1))
     # A column without variance becomes zero, without gradient: std = 0 carries none.
-    std = std[None]
-    S = jnp.where(std == 0, 0, centred / (std + _EPS))
-    C = _numerics.total(_own_products(S), axis_name) / n
+    scale = jnp.where(std == 0, 0, 1 / (std + _EPS))
+    C = scale[:, None] * products * scale[None] / n
     sizes = _batch.Layout.of(W).sizes
     norms = pair_norms(*np.meshgrid(sizes, sizes, indexing="ij"))
     return _pair_sums(C, sizes) / jnp.asarray(norms, dtype)
@@ -96,17 +140,21 @@ def disentanglement(
     W: Mapping[str, jax.Array],
     where: jax.Array | None,
     weights: Mapping[str, jax.Array],
-    coordinates: _batch.Coordinates,
+    coordinates: _batch.Coordinates | None = None,
     *,
     pair_norm: str,
     axis_name: Hashable | None,
     reduction: str = "mean",
 ) -> Any:
-    """Computes the loss, or the losses of pairs, from checked arguments."""
+    """Computes the loss, or the losses of pairs, from checked arguments.
+
+    It takes the coordinates where other losses read them as well.
+    """
     if len(W) < 2:
-        return {} if reduction == "none" else jnp.zeros((), _numerics.compute_dtype(Z))
+        zero = jnp.zeros((), _numerics.compute_dtype(Z, *W.values()))
+        return {} if reduction == "none" else zero
     norms = _PAIR_NORMS[pair_norm]
-    pairs = correlations_by_pair(Z, W, where, coordinates, norms, axis_name=axis_name)
+    pairs = _correlations_by_pair(Z, W, where, coordinates, norms, axis_name)
     return reduce_pairs(pairs, tuple(W), weights, reduction)
 
 
@@ -121,13 +169,11 @@ def _disentanglement(
     reduction: str,
     axis_name: Hashable | None,
 ) -> Any:
-    rows = _numerics.any_rows(where)
     loss = disentanglement(
         Z,
         W,
-        rows,
+        _numerics.any_rows(where),
         weights,
-        _batch.coordinates(Z, W, rows, axis_name),
         pair_norm=pair_norm,
         axis_name=axis_name,
         reduction=reduction,

@@ -16,6 +16,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from spacelearn_jax.loss import isotropy_loss
+from spacelearn_jax.moments import Moments
 
 from ..contract.closeness import assert_close
 from ..contract.registry import (
@@ -271,6 +272,35 @@ def test_gradient_from_outside_of_shard_map(case):
     close(outside(inputs), gradient)
 
 
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize("case", [c for c in LOSSES if not c.label], ids=ids)
+def test_vmap_inside_of_shard_map(case, check_vma):
+    inputs = case.inputs()
+    others = inputs | {"Z": jnp.roll(inputs["Z"], 1, axis=0)} if "Z" in inputs else inputs
+    both = jax.tree.map(lambda *x: jnp.stack(x), inputs, others)
+
+    def of_each(x):
+        def gradient(x):
+            slope = jax.grad(lambda x: objective(case(x, axis_name="data")))(x)
+            return {name: slope[name] for name in case.batch}
+
+        return jax.vmap(lambda x: case(x, axis_name="data"))(x), jax.vmap(gradient)(x)
+
+    by_rows = specs(case, inputs, P(None, "data"))
+    run = jax.shard_map(
+        of_each,
+        mesh=make_mesh(AxisType.Auto),
+        in_specs=(by_rows,),
+        out_specs=(P(), {name: by_rows[name] for name in case.batch}),
+        check_vma=check_vma,
+    )
+    got, slopes = jax.jit(run)(both)
+    for i, one in enumerate((inputs, others)):
+        out, slope = evaluate(case)(one)
+        close(jax.tree.map(lambda x, i=i: x[i], got), out)
+        close(jax.tree.map(lambda x, i=i: x[i], slopes), {name: slope[name] for name in case.batch})
+
+
 # Many latents, of which a few directions are asked for
 
 
@@ -292,6 +322,24 @@ def test_isotropy_of_many_latents(kind):
         close(got, value)
         close(slope, gradient)
         assert slope.sharding.is_equivalent_to(placed.sharding, 2)
+
+
+# Many rows, which are summed in parts
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+def test_moments_of_many_rows(kind):
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(1100 * N, 6)).astype(np.float32)
+    Y = {"x": Z[:, :2] + 1, "y": Z[:, 0]}
+    mesh = jax.make_mesh((N,), ("data",), axis_types=(kind,))
+    placed = jax.device_put((Z, Y), NamedSharding(mesh, P("data")))
+    got = Moments.from_batch(*placed)
+    wide = np.asarray(Z, np.float64) - Z.mean(0, dtype=np.float64)
+    for q, y in Y.items():
+        expected = wide.T @ np.reshape(y, (len(y), -1)).astype(np.float64)
+        np.testing.assert_allclose(got.Szy[q], expected, atol=5e-7 * len(Z))
+        assert got.Szy[q].sharding.is_fully_replicated
 
 
 # vmap and pmap

@@ -191,3 +191,10 @@ def test_gradients_by_differences(x64):
     check_grads(jax.jit(combined), (Z, W, A), order=1, modes=["fwd", "rev"], rtol=1e-5)
     original = jax.jit(loss.disentanglement_loss_original)
     check_grads(original, (Z, W), order=1, modes=["rev"], rtol=1e-5)
+
+
+def test_disentanglement_of_one_quantity_has_the_dtype_of_several(x64):
+    Z, W, *_ = batch()
+    for names in (("p",), ("p", "u")):
+        got = loss.disentanglement_loss(Z.astype(np.float32), some(W, *names))
+        assert (got.dtype, got.shape) == (jnp.float64, ())

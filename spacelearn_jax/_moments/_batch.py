@@ -37,7 +37,7 @@ def of_batch(
         weights = jnp.where(weights < 0, jnp.nan, weights)
     extra: list[Any] = [{} if kept else None for kept in (targets, fourth, fourth)]
     hi = Moments({}, {}, {}, {}, {}, *extra)
-    low_z, low_y, low_zz = {}, {}, {}
+    low_z, low_y, low_zz, low_zy, low_yy = {}, {}, {}, {}, {}
     rows: dict[str, _Rows] = {}
     Zc: dict[str, jax.Array] = {}
     for group in ["", *Y] if missing else [""]:
@@ -61,13 +61,23 @@ def of_batch(
         flat = _numerics.flatten(lax.stop_gradient(y), dtype)
         yc, hi.y_mean[q], low_y[q] = rows[group].centred(flat)
         weighted = rows[group].weigh(yc)
-        hi.Szy[q] = _numerics.cross(Zc[group], weighted, axis_name)
-        if hi.Syy is not None:
+        if compensated:
+            hi.Szy[q], low_zy[q] = _products.over_rows(Zc[group], weighted, axis_name)
+        else:
+            hi.Szy[q] = _numerics.cross(Zc[group], weighted, axis_name)
+        if hi.Syy is None:
+            continue
+        if compensated and len(y) > _products.MANY_ROWS:
+            # Nothing inverts it, but one long sum loses digits of its own.
+            hi.Syy[q], low_yy[q] = _products.over_rows(weighted, yc, axis_name)
+        else:
             hi.Syy[q] = _numerics.gram(weighted, yc, axis_name)
     if not compensated:
         return hi
     low = jax.tree.map(jnp.zeros_like, hi)
-    return hi._replace(low=low._replace(z_mean=low_z, y_mean=low_y, Szz=low_zz))
+    if low.Syy is not None:
+        low.Syy.update(low_yy)
+    return hi._replace(low=low._replace(z_mean=low_z, y_mean=low_y, Szz=low_zz, Szy=low_zy))
 
 
 class _Rows:

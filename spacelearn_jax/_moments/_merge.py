@@ -80,6 +80,17 @@ def decayed(m: Moments, decay: jax.Array | float, batch: Moments) -> Moments:
     """
     factor = {g: jnp.where(batch.n[g] > 0, decay, 1).astype(x.dtype) for g, x in m.n.items()}
 
+    # What counts nothing is as good as never seen, also where it is NaN.
+    def seen(fields: Moments) -> Moments:
+        kept: dict[str, Any] = {
+            field: {
+                q: jnp.where(factor[q if q in factor else ""] == 0, 0, x) for q, x in each.items()
+            }
+            for field, each in fields.fields((*ADDITIVE, *_MEANS)).items()
+        }
+        return fields._replace(**kept)
+
+    m = seen(m)._replace(low=None if m.low is None else seen(m.low))
     faded: dict[str, Any] = {}
     low: dict[str, Any] = {}
     for field, values in m.fields().items():

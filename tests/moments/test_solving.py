@@ -152,6 +152,24 @@ def test_decoders_of_rotated_ill_conditioned_latents(parts, dtype, decades, tol,
     np.testing.assert_allclose(explained, 1 - np.sum(residual**2) / np.sum(yc**2), atol=1e-5)
 
 
+@pytest.mark.parametrize("target", ["of weak directions as well", "of all latents alike"])
+@pytest.mark.parametrize(
+    ("n", "decades", "tol"), [(400, 2, 1e-5), (8192, 2, 1e-5), (20_000, 3, 1e-4)]
+)
+def test_decoders_of_many_ill_conditioned_rows(n, decades, tol, target):
+    """Long sums, and targets that say little about weak directions: digits that are needed."""
+    rng = np.random.default_rng(0)
+    x, scale = rng.normal(size=(n, D)), np.logspace(0, -decades, D)
+    Q = np.linalg.qr(rng.normal(size=(D, D)))[0]
+    Z = ((x * scale) @ Q).astype(np.float32)
+    y = (x if target.endswith("as well") else Z) @ rng.normal(size=(D, 3))
+    y = (y + 0.1 * rng.normal(size=(n, 3))).astype(np.float32)
+    A = fit_decoders({"y": np.eye(D, dtype=np.float32)}, Moments.from_batch(Z, {"y": y}))["y"]
+    S, yc = (i - i.mean(0, dtype=np.float64) for i in (Z.astype(np.float64), y))
+    expected = np.linalg.lstsq(S, yc)[0]
+    assert np.linalg.norm(A - expected) < tol * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_decoders_of_dependent_latents_are_the_shortest(dtype, x64):
     Z, Y = rows(0, 100, dtype)

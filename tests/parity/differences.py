@@ -114,3 +114,10 @@ def dead_coordinate():
     Z = rng.standard_normal((20, 5))
     Z[:, 0] = 0.5
     return {"a": np.eye(5)[:3]}, Z, {"a": Z[:, 1:3] @ rng.standard_normal((2, 4))}
+
+
+def many_rows():
+    """Returns 65,536 float32 rows, with one coordinate of 1/200 of the other's size."""
+    x = np.random.default_rng(20).standard_normal((65_536, 2))
+    Z = (x * [1, 0.005]).astype(np.float32)
+    return {"a": np.eye(2, dtype=np.float32)}, Z, {"a": x.sum(1).astype(np.float32)}

@@ -289,3 +289,8 @@ def test_difference_19_decoder_with_a_dead_coordinate():
     A = optim.fit_decoders(W, Z, Y)["a"]
     np.testing.assert_allclose(A, np.linalg.pinv(S) @ y, atol=1e-12)
     assert np.linalg.norm(y - S @ A) < 1e-9 * np.linalg.norm(y)
+
+
+def test_difference_20_decoder_of_many_rows():
+    W, Z, Y = inputs.many_rows()
+    np.testing.assert_allclose(optim.fit_decoders(W, Z, Y)["a"], [1, 200], rtol=1e-4)

@@ -274,3 +274,8 @@ def test_difference_19_decoder_with_a_dead_coordinate():
     assert not first.any()
     # Put last, the same coordinate does no harm.
     assert last[:2].abs().min() > 0.01
+
+
+def test_difference_20_decoder_of_many_rows():
+    A = optim.fit_decoders(*map(tensors, inputs.many_rows()))["a"]
+    assert abs(A[1]) < 1

@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -78,5 +79,14 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError(message)
             with loaded as file:
                 return {name: file[name] for name in file.files}
-    except (OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        EOFError,
+        AttributeError,
+        # A damaged directory may name methods, versions or passwords that there are none of.
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(str(error)) from error

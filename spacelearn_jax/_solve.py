@@ -122,7 +122,7 @@ def solve_subspaces(
             lack quantities: each is solved on the rows that have it, and ``y_mean`` is
             what decodes at the mean latent of all of them.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, by products where those are as accurate as ``"svd"``, which it
+        solver: ``"auto"``, by products where spans are as accurate as by ``"svd"``, which it
             takes elsewhere; ``"eigen"``; or a ``linalg.LowRank`` of rank at least k.
 
     Returns:

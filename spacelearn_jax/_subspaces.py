@@ -218,7 +218,7 @@ def principal_directions(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, by products where those are as accurate as ``"svd"``, which it
+        solver: ``"auto"``, by products where spans are as accurate as by ``"svd"``, which it
             takes elsewhere; ``"eigen"``; or a ``linalg.LowRank``.
 
     Returns:
@@ -268,7 +268,7 @@ def subspaces(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, by products where those are as accurate as ``"svd"``, which it
+        solver: ``"auto"``, by products where spans are as accurate as by ``"svd"``, which it
             takes elsewhere; ``"eigen"``; or a ``linalg.LowRank`` of rank at least k.
 
     Returns:

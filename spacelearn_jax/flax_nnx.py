@@ -47,6 +47,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, training
 from spacelearn_jax.linalg import Solver
+from spacelearn_jax.moments import _given
 from spacelearn_jax.space import Space
 from spacelearn_jax.training import TrackerState, track_subspaces
 from spacelearn_jax.training._tracker import Every, empty_state
@@ -135,9 +136,9 @@ class SubspaceTracker(nnx.Module):
         sizes = tuple(_checks.mapping(function, "k", k).items()) if isinstance(k, Mapping) else k
         self._options = _Options(sizes, every, decay, align, solver)
         D = _checks.integer(function, "num_features", num_features)
-        shapes = {
-            q: tuple(shape) for q, shape in _checks.mapping(function, "targets", targets).items()
-        }
+        given, widths = _given.sizes(function, targets, "targets")
+        shapes = {q: (widths[q],) if shape is None else shape for q, shape in given}
+        dtype = _given.float_dtype(function, dtype)
         self.use_running_average = _checks.flag(
             function, "use_running_average", use_running_average
         )

@@ -1,5 +1,6 @@
 """Spaces on disk."""
 
+import contextlib
 import json
 
 import jax
@@ -144,6 +145,22 @@ def test_a_damaged_file(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="must be a saved space"):
         load_space(path)
+
+
+def test_any_flipped_bit_of_a_files_directory(tmp_path):
+    """It may name versions, methods of compression and passwords that there are none of."""
+    _, space = solved()
+    path = tmp_path / "space.npz"
+    save_space(path, space)
+    content = path.read_bytes()
+    start = content.index(b"PK\x01\x02")
+    for i in range(start, min(start + 46, len(content))):
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[i] ^= 1 << bit
+            path.write_bytes(damaged)
+            with contextlib.suppress(ValueError):
+                load_space(path)
 
 
 def test_swapped_arguments(tmp_path):

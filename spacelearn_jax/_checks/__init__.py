@@ -9,6 +9,7 @@ from spacelearn_jax._checks._arrays import array as array
 from spacelearn_jax._checks._arrays import floating as floating
 from spacelearn_jax._checks._arrays import mask as mask
 from spacelearn_jax._checks._arrays import matrix as matrix
+from spacelearn_jax._checks._arrays import numeric as numeric
 from spacelearn_jax._checks._arrays import real as real
 from spacelearn_jax._checks._arrays import rows as rows
 from spacelearn_jax._checks._arrays import scalar as scalar

@@ -32,6 +32,11 @@ def array(function: str, argument: str, value: Any) -> jax.Array:
         )
     if hasattr(value, "__jax_array__") and not isinstance(value, type):
         return jnp.asarray(value)
+    return jnp.asarray(numeric(function, argument, value))
+
+
+def numeric(function: str, argument: str, value: Any) -> np.ndarray:
+    """Returns a numeric NumPy array that JAX can take, of this machine's byte order."""
     if not isinstance(value, np.ndarray | np.generic):
         fix = "Convert it with jnp.asarray(...)."
         if value is None:
@@ -48,14 +53,14 @@ def array(function: str, argument: str, value: Any) -> jax.Array:
             "a masked one",
             "Convert it with .filled(0), and leave rows out with where=.",
         )
-    numeric = value.dtype.kind in "biufc" or jnp.issubdtype(value.dtype, jnp.floating)
+    known = value.dtype.kind in "biufc" or jnp.issubdtype(value.dtype, jnp.floating)
     extended = value.dtype.char in "gG"
-    if not numeric or extended:
+    if not known or extended:
         fix = "Convert it with .astype(np.float32); rows of unequal length need padding."
         if extended:
             fix = "JAX has at most 64 bits: convert it with .astype(np.float64)."
         raise failure(TypeError, function, argument, "a numeric array", f"dtype {value.dtype}", fix)
-    return jnp.asarray(value)
+    return np.asarray(value, value.dtype.newbyteorder("="))
 
 
 def floating(function: str, argument: str, value: Any) -> jax.Array:
@@ -162,7 +167,7 @@ def scalar(function: str, argument: str, value: Any) -> jax.Array:
             raise failure(
                 ValueError, function, argument, "finite", described(value), "Pass a smaller number."
             ) from None
-    if value is None or isinstance(value, str | list | tuple | type):
+    if value is None or isinstance(value, str | list | tuple | type | complex):
         raise failure(TypeError, function, argument, expected, described(value), "Pass a number.")
     x = array(function, argument, value)
     if not any(jnp.issubdtype(x.dtype, kind) for kind in (jnp.floating, jnp.integer)):

@@ -196,5 +196,6 @@ def positive(function: str, argument: str, value: Any, *, or_zero: bool = False)
     x = number(function, argument, value)
     if not (0.0 < x < float("inf") or (or_zero and x == 0.0)):
         expected = "a finite number >= 0" if or_zero else "a finite number > 0"
-        raise failure(ValueError, function, argument, expected, repr(value), "Raise it.")
+        fix = "Raise it." if x < float("inf") else "Pass a finite number."
+        raise failure(ValueError, function, argument, expected, repr(value), fix)
     return x

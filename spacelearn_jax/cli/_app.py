@@ -43,7 +43,8 @@ def demo(
         int | None, typer.Option(min=1, help="Training steps of each network.", show_default="400")
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the split, the weights and the batches.")
+        int,
+        typer.Option(min=0, max=2**63 - 1, help="Seed of the split, the weights and the batches."),
     ] = 0,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the results.")] = Path(
         "spacelearn-demo"

@@ -168,7 +168,7 @@ class Joined:
         """Returns the inputs that at least one function can't do without, sorted."""
         return sorted({name for each in self.inputs.values() for name in each.needs})
 
-    def __call__(self, *unnamed: Any, **given: Any) -> dict[str, Any]:
+    def __call__(self, /, *unnamed: Any, **given: Any) -> dict[str, Any]:
         if unnamed:
             example = next(iter(self.takes()), "field")
             raise _checks.failure(

@@ -114,7 +114,8 @@ def singular_values(A: ArrayLike, *, solver: Solver = "auto") -> jax.Array:
     """Singular values in descending order.
 
     Differentiable with finite gradients, repeated and vanishing values included. The
-    exact SVD gives derivatives of any order, the other solvers the first.
+    exact SVD gives derivatives of any order where values are distinct and not 0, the other
+    solvers the first.
 
     Args:
         A: Matrix (m, n) of a floating dtype.

@@ -153,7 +153,8 @@ class Moments:
             Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p.
             where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where
                 samples lack quantities.
-            sample_weight: How often each row counts (B,), at least 0.
+            sample_weight: How often each row counts (B,), at least 0; a negative weight
+                makes everything NaN. The sum of weights is the number of rows.
             targets: Whether to keep ``Syy``, which ``k_per_q`` and ``solve_dims`` need.
             axis_name: Mesh axis that ``shard_map`` splits the batch over.
 
@@ -195,7 +196,8 @@ class Moments:
             where: Valid rows (B,) bool, or ``{q: (B,)}`` if made so.
             decay: Scalar in [0, 1] that all earlier rows count less by, for latents that
                 change. A batch without valid rows fades nothing.
-            sample_weight: How often each row counts (B,), at least 0.
+            sample_weight: How often each row counts (B,), at least 0; a negative weight
+                makes everything NaN. The sum of weights is the number of rows.
             axis_name: Mesh axis that ``shard_map`` splits the batch over; the moments
                 are the same on all devices.
 
@@ -215,7 +217,7 @@ class Moments:
         """
         function = "Moments.update"
         z, y, mask, weights = _given.batch(function, Z, Y, where, sample_weight, axis_name)
-        _given.fitting(function, self.sums, z, y, mask)
+        _given.fitting(function, self.sums, self.shapes, z, y, mask)
         factor = None
         if decay is not None:
             if not isinstance(decay, jax.core.Tracer):
@@ -256,6 +258,7 @@ class Moments:
                 "Make one of a batch with Moments.from_batch, or use update.",
             )
         _given.alike(function, self.sums, other.sums)
+        _given.same_axes(function, "other", self.shapes, dict(other.shapes))
         known = dict(other.shapes)
         shapes = tuple((q, known[q] if shape is None else shape) for q, shape in self.shapes)
         return Moments(_compiled.merge(self.sums, other.sums), shapes)
@@ -305,7 +308,7 @@ class Moments:
             A: Decoders ``{q: (k_q, p_q)}``, or (k_q,) for p = 1.
 
         Returns:
-            ``{q: scalar}``, at most 1.
+            ``{q: scalar}``, at most 1 but for rounding.
 
         Raises:
             TypeError: If dtypes or kinds are wrong.

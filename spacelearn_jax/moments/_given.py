@@ -26,6 +26,15 @@ def batch(
     _checks.axis(function, axis_name)
     z = _checks.latents(function, Z, axis_name=axis_name)
     y = _checks.targets(function, Y, B=z.shape[0])
+    if isinstance(where, Mapping) and "" in y:
+        raise _checks.failure(
+            ValueError,
+            function,
+            _checks.entry("Y", ""),
+            "named where quantities have rows of their own",
+            "an empty name",
+            "Rename it.",
+        )
     mask = _checks.masks(function, where, z.shape[0], y)
     if sample_weight is None:
         return z, y, mask, None
@@ -42,12 +51,12 @@ def batch(
     return z, y, mask, weights
 
 
-def sizes(function: str, p: Any) -> tuple[Shapes, dict[str, int]]:
+def sizes(function: str, p: Any, argument: str = "p") -> tuple[Shapes, dict[str, int]]:
     """Converts widths, or trailing shapes, to both."""
     shapes: dict[str, tuple[int, ...] | None] = {}
     widths: dict[str, int] = {}
-    for q, size in _checks.mapping(function, "p", p, of="quantity names to widths").items():
-        what = _checks.entry("p", q)
+    for q, size in _checks.mapping(function, argument, p, of="quantity names to widths").items():
+        what = _checks.entry(argument, q)
         if isinstance(size, tuple | list):
             shape = tuple(_checks.integer(function, what, each) for each in size)
             shapes[q], widths[q] = shape, math.prod(shape)
@@ -74,6 +83,7 @@ def float_dtype(function: str, dtype: Any) -> Any:
 def fitting(
     function: str,
     m: _moments.Moments,
+    shapes: Shapes,
     Z: jax.Array,
     Y: Mapping[str, jax.Array],
     where: _numerics.Where,
@@ -103,6 +113,7 @@ def fitting(
                 f"shape {y.shape}",
                 "Pass targets of one shape, or start new moments.",
             )
+    same_axes(function, "Y", shapes, {q: y.shape[1:] for q, y in Y.items()})
     if isinstance(where, dict) and not m.missing:
         raise _checks.failure(
             ValueError,
@@ -112,6 +123,26 @@ def fitting(
             "a mapping by quantity",
             "Start with zeros(..., missing=True), or from_batch with where={q: mask}.",
         )
+
+
+def same_axes(
+    function: str,
+    argument: str,
+    shapes: Shapes,
+    others: Mapping[str, tuple[int, ...] | None],
+) -> None:
+    """Requires that axes which are flattened into equal widths are the same ones."""
+    for q, shape in shapes:
+        other = others[q]
+        if shape and other and min(len(shape), len(other)) > 1 and shape != other:
+            raise _checks.failure(
+                ValueError,
+                function,
+                _checks.entry(argument, q),
+                f"of trailing axes {shape} as before",
+                f"{other}",
+                "Pass targets of one shape, or flatten them alike.",
+            )
 
 
 def alike(function: str, a: _moments.Moments, b: _moments.Moments) -> None:

@@ -15,7 +15,7 @@ from spacelearn_jax._files import read_arrays, remove_unfinished, replacing
 from spacelearn_jax.moments import Moments
 
 FORMAT = "spacelearn-jax stream"
-VERSION = 1
+VERSION = 2
 
 
 class Saved(NamedTuple):
@@ -39,12 +39,24 @@ def fingerprint(Z: Any, Y: Any) -> int:  # noqa: N803
     return code
 
 
-def save(path: Path, m: Moments, position: tuple[int, int], size: int, first: int) -> None:
-    """Replaces the checkpoint in one go."""
+def save(
+    path: Path, m: Moments, position: tuple[int, int], rows: int, size: int, first: int
+) -> None:
+    """Replaces the checkpoint in one go.
+
+    Args:
+        path: The file.
+        m: What has been summed.
+        position: The batch, and the row in it, with which to go on.
+        rows: How many rows there are before that.
+        size: Rows of a piece.
+        first: The fingerprint of the first piece.
+    """
     header = {
         "format": FORMAT,
         "version": VERSION,
         "position": position,
+        "rows": rows,
         "size": size,
         "first": first,
         "shapes": m.shapes,
@@ -69,7 +81,8 @@ def load(function: str, path: Path) -> Saved | None:
         if header["format"] != FORMAT or not isinstance(header["first"], int):
             raise KeyError(header["format"])
         batch, start = header["position"]
-        kinds = {type(x) for x in (batch, start, header["size"], header["version"])}
+        numbers = (batch, start, header["rows"], header["size"], header["version"])
+        kinds = {type(x) for x in numbers}
         if kinds != {int}:
             raise TypeError(kinds)
         leaves = [arrays[f"leaf.{i}"] for i in range(len(arrays) - 1)]
@@ -91,6 +104,13 @@ def resumed(function: str, path: Path, saved: Saved, zero: Moments, first: int) 
     if saved.header["first"] != first:
         raise foreign(function, path, "one of a stream that starts with other rows")
     return jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
+
+
+def check_skipped(function: str, path: Path, saved: Saved, rows: int) -> None:
+    """Requires that what is skipped is what was read."""
+    if rows != saved.header["rows"]:
+        got = f"one that has read {saved.header['rows']:,} rows of batches that now have {rows:,}"
+        raise foreign(function, path, got)
 
 
 def foreign(function: str, path: Path, got: str) -> Exception:

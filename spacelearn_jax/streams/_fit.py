@@ -102,7 +102,11 @@ def fit_stream(
     progress = _checks.flag(NAME, "progress", progress)
     across_processes = _checks.flag(NAME, "across_processes", across_processes)
     source = Source(NAME, encode, quantities)
-    m = _gathered(batches, source, show=progress, **options)
+
+    def check(m: Moments) -> None:
+        _sized(m, k, k_thresholds, solver, data=False)
+
+    m = _gathered(batches, source, check, show=progress, **options)
     if across_processes:
         m = _processes.merged(NAME, m)
     if m is None or float(m.count) < 2:
@@ -114,12 +118,7 @@ def fit_stream(
             f"{0 if m is None else int(m.count)}",
             "Is it a generator that has been read already?",
         )
-    if k_thresholds is not None:
-        k = _sized(m, k_thresholds)
-    k = 32 if k is None else k
-    sizes = _checks.sizes(NAME, k, moment_limits(m.sums))
-    check_solver(NAME, solver, needs=max(sizes))
-    space = solve_subspaces(m, k=dict(zip(m.sums.Szy, sizes, strict=True)), solver=solver)
+    space = solve_subspaces(m, k=_sized(m, k, k_thresholds, solver), solver=solver)
     if penalty or shrinkage is not None:
         A = fit_decoders(space.W, m, ridge=penalty, shrinkage=shrinkage)
         space = dataclasses.replace(space, A=A)
@@ -129,13 +128,17 @@ def fit_stream(
 def _gathered(
     batches: Iterable[Any],
     source: Source,
+    check: Callable[[Moments], None],
     *,
     path: Path | None,
     size: int | None,
     every: float,
     show: bool,
 ) -> Moments | None:
-    """Returns the moments of all batches, None without a row."""
+    """Returns the moments of all batches, None without a row.
+
+    ``check`` sees them empty, when the first batch has told what they are of.
+    """
     saved = None if path is None else _checkpoint.load(NAME, path)
     if saved is not None:
         if size is not None and size != saved.header["size"]:
@@ -143,20 +146,22 @@ def _gathered(
             raise _checkpoint.foreign(NAME, path or Path(), got)
         size = saved.header["size"]
     m = previous = None
-    first, begin, position = 0, (0, 0), (0, 0)
+    first, begin, position, rows = 0, (0, 0), (0, 0), 0
     last_save = time.monotonic()
     with bar(batches, show=show) as tell:
         for piece in pieces(NAME, source.checked(batches), size):
             here = (piece.batch, piece.start)
+            end = (piece.batch, piece.start + piece.rows)
             if m is not None and here < begin:
-                position = (piece.batch, piece.start + piece.rows)
+                position, rows = end, rows + piece.rows
                 continue
-            piece = cut(piece)
+            piece = cut(NAME, piece)
             Z, Y = source.batch(jax.device_put(piece.arrays))
             z, y, mask, _ = _given.batch(NAME, Z, Y, jax.device_put(piece.mask), None, None)
             if m is None:
                 size = z.shape[0]
                 m = _zero(z, y)
+                check(m)
                 if path is not None:
                     kept = jax.tree.map(lambda x, n=piece.rows: x[:n], jax.device_get((z, y)))
                     first = _checkpoint.fingerprint(*kept)
@@ -164,35 +169,54 @@ def _gathered(
                     m = _checkpoint.resumed(NAME, path, saved, m, first)
                     begin = saved.position
                     if here < begin:
-                        position = (piece.batch, piece.start + piece.rows)
+                        position, rows = end, rows + piece.rows
                         continue
-            _given.fitting(NAME, m.sums, z, y, mask)
+            if path is not None and saved is not None:
+                _checkpoint.check_skipped(NAME, path, saved, rows)
+                saved = None
+            _given.fitting(NAME, m.sums, m.shapes, z, y, mask)
             previous = m
             m = Moments(_compiled.update(m.sums, z, y, mask, None, None, axis_name=None), m.shapes)
             tell(piece.batch, piece.rows)
             # One piece is worked on and one is prepared: more would pile up in memory.
             jax.block_until_ready(previous.sums.n)
-            position = (piece.batch, piece.start + piece.rows)
+            position, rows = end, rows + piece.rows
             if path is not None and time.monotonic() - last_save >= every:
-                _checkpoint.save(path, m, position, size or 0, first)
+                _checkpoint.save(path, m, position, rows, size or 0, first)
                 last_save = time.monotonic()
     if m is None:
         return None
     if position < begin:
         got = f"one that has read more, {begin[0] + 1} batches"
         raise _checkpoint.foreign(NAME, path or Path(), got)
+    if path is not None and saved is not None:
+        _checkpoint.check_skipped(NAME, path, saved, rows)
     if path is not None and position != begin:
-        _checkpoint.save(path, m, position, size or 0, first)
+        _checkpoint.save(path, m, position, rows, size or 0, first)
     return m
 
 
-def _sized(m: Moments, k_thresholds: float | Mapping[str, float]) -> dict[str, int]:
-    products, rows = _modes.target_products(NAME, m, None, None)
-    etas = _modes.resolve_thresholds(
-        NAME, "k_thresholds", k_thresholds, None, "", products, DEFAULT_THRESHOLD
-    )
-    counts = _modes.moment_counts(NAME, products, rows, etas)
-    return {q: min(int(count), *m.sums.Szy[q].shape) for q, count in counts.items()}
+def _sized(
+    m: Moments,
+    k: int | Mapping[str, int] | None,
+    k_thresholds: float | Mapping[str, float] | None,
+    solver: Solver,
+    *,
+    data: bool = True,
+) -> dict[str, int]:
+    """Returns k of every quantity; without ``data`` just checks what needs none."""
+    if k_thresholds is not None:
+        products, rows = _modes.target_products(NAME, m, None, None)
+        etas = _modes.resolve_thresholds(
+            NAME, "k_thresholds", k_thresholds, None, "", products, DEFAULT_THRESHOLD
+        )
+        if not data:
+            return {}
+        counts = _modes.moment_counts(NAME, products, rows, etas)
+        k = {q: min(int(count), *m.sums.Szy[q].shape) for q, count in counts.items()}
+    sizes = _checks.sizes(NAME, 32 if k is None else k, moment_limits(m.sums))
+    check_solver(NAME, solver, needs=max(sizes))
+    return dict(zip(m.sums.Szy, sizes, strict=True))
 
 
 def _zero(Z: jax.Array, Y: Mapping[str, jax.Array]) -> Moments:

@@ -1,5 +1,6 @@
 """Batches cut and padded to pieces of one size, so that one program serves them all."""
 
+import functools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -52,24 +53,49 @@ class _Later(NamedTuple):
     size: int
 
 
-def cut(piece: Piece) -> Piece:
-    """Returns a piece with its arrays read and padded."""
+def cut(function: str, piece: Piece) -> Piece:
+    """Returns a piece with its arrays read and padded.
+
+    A pair is one of inputs and targets.
+    """
     batch, start, size = piece.arrays
 
-    def padded(x: Any) -> Any:
+    def padded(x: Any, *, target: bool) -> Any:
         if isinstance(x, jax.Array) and x.shape[0] == size:
             return x
         # Always a copy: loaders reuse their buffers while the device still reads.
-        whole = np.zeros((size, *x.shape[1:]), x.dtype)
+        whole = np.zeros((size, *x.shape[1:]), x.dtype.newbyteorder("="))
         whole[: piece.rows] = (np.asarray(x) if isinstance(x, jax.Array) else x)[
             start : start + piece.rows
         ]
         if whole.dtype.kind in "iu" and jax.dtypes.canonicalize_dtype(whole.dtype) != whole.dtype:
             # JAX would wrap what doesn't fit 32 bits around; targets become floats anyway.
-            return whole.astype(np.float32)
+            return whole.astype(np.float32) if target else _narrow(function, whole)
         return whole
 
-    return piece._replace(arrays=jax.tree.map(padded, batch))
+    of_inputs = functools.partial(padded, target=False)
+    if not (isinstance(batch, tuple) and len(batch) == 2 and isinstance(batch[1], dict)):
+        return piece._replace(arrays=jax.tree.map(of_inputs, batch))
+    inputs, Y = batch
+    of_targets = functools.partial(padded, target=True)
+    arrays = jax.tree.map(of_inputs, inputs), jax.tree.map(of_targets, Y)
+    return piece._replace(arrays=arrays)
+
+
+def _narrow(function: str, x: np.ndarray) -> np.ndarray:
+    """Converts integers to 32 bits, which JAX has without x64."""
+    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+    limits = np.iinfo(dtype)
+    if x.size and (x.min() < limits.min or x.max() > limits.max):
+        raise _checks.failure(
+            ValueError,
+            function,
+            "batches",
+            f"of integers from {limits.min} to {limits.max}",
+            f"{x.min()} to {x.max()}",
+            "Number them anew, or enable jax_enable_x64.",
+        )
+    return x.astype(dtype)
 
 
 def _even(B: int, batch: Any) -> int:
@@ -84,8 +110,11 @@ def _rows(function: str, batch: Any) -> int:
     leaves = jax.tree.leaves(batch)
     rows = None
     for x in leaves:
-        if not isinstance(x, np.ndarray | jax.Array):
-            _checks.array(function, "batches", x)  # raises, but for what is like an array
+        if not isinstance(x, jax.Array):
+            # Without a row of it: a file that is mapped to memory is not read yet.
+            _checks.numeric(
+                function, "batches", x[:0] if isinstance(x, np.ndarray) and x.ndim else x
+            )
         if np.ndim(x) < 1 or (rows is not None and x.shape[0] != rows):
             raise _checks.failure(
                 ValueError,

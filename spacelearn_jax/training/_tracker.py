@@ -127,6 +127,7 @@ class WhenDrifted:
                 repr(self.threshold),
                 "The misfit is 0 for the best subspaces and at most 1.",
             )
+        object.__setattr__(self, "threshold", threshold)  # hashable, whatever it was
 
 
 Every = int | Callable[[jax.Array], ArrayLike] | WhenDrifted

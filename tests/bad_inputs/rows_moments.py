@@ -374,6 +374,13 @@ ROWS = [
         ("ridge must be a finite number >= 0, got -1.0. Raise it."),
     ),
     Bad(
+        "an endless ridge",
+        "fit_decoders",
+        dict(ridge=float("inf")),
+        ValueError,
+        ("ridge must be a finite number >= 0, got inf. Pass a finite number."),
+    ),
+    Bad(
         "a word for a ridge",
         "fit_decoders",
         dict(ridge="strong"),

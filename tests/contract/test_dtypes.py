@@ -151,3 +151,15 @@ def test_wide_integers_do_not_widen_the_result(case):
     for name in set(case.args) & set(TARGETS):
         inputs[name] = jax.tree.map(lambda x: x.astype(jnp.int64), inputs[name])
     assert result_dtypes(case, inputs) == expected(case, jnp.float32)
+
+
+@pytest.mark.parametrize("case", [c for c in COMPUTING if not c.label], ids=ids)
+def test_arrays_of_another_byte_order_are_converted(case):
+    def swapped(x):
+        x = np.asarray(x)
+        return x.astype(x.dtype.newbyteorder()) if x.dtype.itemsize > 1 else x
+
+    inputs = case.inputs(jnp.float32)
+    numpy = {name: jax.tree.map(swapped, value) for name, value in inputs.items()}
+    got, expected = (jax.eval_shape(lambda x=x: case(x)) for x in (numpy, inputs))
+    assert jax.tree.leaves(got) == jax.tree.leaves(expected)

@@ -94,3 +94,7 @@ def test_pipeline_pools_every_quantity():
     assert {q: y.shape for q, y in out.items()} == {"energy": (2, 1, 2, 2), "sequence": (2, 2)}
     np.testing.assert_array_equal(out["energy"], data.pool(energy(U), 2, "max"))
     np.testing.assert_array_equal(jax.jit(call)(u=U)["energy"], out["energy"])
+
+
+def test_an_input_may_have_any_name():
+    assert data.compute_Q(a=lambda self: self + 1)(self=1) == {"a": 2}

@@ -169,3 +169,28 @@ def test_moments_carry_no_gradient():
     Z, Y = rows(0, dtype="float32")
     g = jax.grad(lambda z: Moments.from_batch(z, Y).update(z, Y).Szz.sum())(jnp.asarray(Z))
     assert not np.any(g)
+
+
+def test_shapes_of_equal_width_are_not_mixed():
+    Z = np.ones((8, 3), np.float32)
+    F = np.arange(48, dtype=np.float32).reshape(8, 2, 3)
+    m, other = (Moments.from_batch(Z, {"f": x}) for x in (F, F.transpose(0, 2, 1)))
+    message = r"'f'\] must be of trailing axes \(2, 3\) as before, got \(3, 2\)"
+    with pytest.raises(ValueError, match=message):
+        m.update(Z, {"f": F.transpose(0, 2, 1)})
+    with pytest.raises(ValueError, match=message):
+        m.merge(other)
+    assert float(m.update(Z, {"f": F.reshape(8, 6)}).count) == 16
+
+
+def test_a_quantity_without_a_name_has_no_rows_of_its_own():
+    Z = np.ones((8, 3), np.float32)
+    where = dict.fromkeys(("", "a"), np.ones(8, bool))
+    with pytest.raises(ValueError, match="must be named where quantities have rows of their own"):
+        Moments.from_batch(Z, {"": Z, "a": Z}, where=where)
+
+
+def test_decay_of_zero_forgets_nan_as_well():
+    Z, Y = rows(0, 20, "float32")
+    bad = Moments.from_batch(Z * np.nan, Y)
+    assert_holds(bad.update(Z, Y, decay=0.0), two_pass(Z, Y), 1e-6)

@@ -10,6 +10,7 @@ import pytest
 
 from spacelearn_jax import fit_stream, solve_subspaces
 from spacelearn_jax.data import compute_Q
+from spacelearn_jax.linalg import LowRank
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import fit_decoders, k_per_q
 from spacelearn_jax.streams import _pieces
@@ -239,3 +240,94 @@ def test_what_a_kill_left_half_written_goes(tmp_path, batch):
         file.write_bytes(b"half")
     fit_stream(cut(batch, 100, 100), k=K, checkpoint=tmp_path / "state")
     assert sorted(tmp_path.iterdir()) == [others, tmp_path / "state"]
+
+
+def in_batches(batch, *sizes):
+    """Cuts all rows into batches of these sizes, the last for as long as there are rows."""
+    start = 0
+    while start < len(batch[0]):
+        size, sizes = sizes[0], sizes[1:] or sizes
+        yield part(batch, slice(start, start + size))
+        start += size
+
+
+def broken_off(batches, after):
+    """Yields some batches and fails like a loader that has lost its disk."""
+    for i, each in enumerate(batches):
+        if i == after:
+            raise OSError
+        yield each
+
+
+def test_resuming_takes_batches_that_are_cut_as_before(tmp_path):
+    batch = rows(0, 200, "float32")
+    options = dict(k=K, checkpoint=tmp_path / "state", checkpoint_every=0)
+    with pytest.raises(OSError):  # noqa: PT011
+        fit_stream(broken_off(in_batches(batch, 20), 4), **options)
+    foreign = r"a checkpoint of this stream, got one that has read 80 rows of batches that now have"
+    for sizes in ((20, 40), (20, 10, 40)):
+        with pytest.raises(ValueError, match=foreign):
+            fit_stream(in_batches(batch, *sizes), **options)
+    assert_same(fit_stream(in_batches(batch, 20), **options), solve_subspaces(*batch, k=K))
+
+
+def test_resuming_does_not_lose_rows_that_were_added(tmp_path):
+    batch = rows(0, 200, "float32")
+    options = dict(k=K, checkpoint=tmp_path / "state")
+    fit_stream(in_batches(part(batch, slice(90)), 20), **options)
+    with pytest.raises(ValueError, match="has read 90 rows of batches that now have 100"):
+        fit_stream(in_batches(batch, 20), **options)
+    more = [*in_batches(part(batch, slice(90)), 20), part(batch, slice(90, 200))]
+    assert_same(fit_stream(more, **options), solve_subspaces(*batch, k=K))
+
+
+@pytest.mark.parametrize(
+    ("convert", "error", "message"),
+    [
+        (lambda x: np.ma.masked_array(x, x > 1), TypeError, "must be a plain array, got a masked"),
+        (lambda x: x.astype(object), TypeError, "must be a numeric array, got dtype object"),
+        (lambda x: x.astype(np.longdouble), TypeError, r"JAX has at most 64 bits"),
+        (lambda x: np.ones(x.shape, int), TypeError, "Z must be of a floating dtype, got int32"),
+        (lambda x: np.full(x.shape, 2**40), ValueError, "of integers from -2147483648 to"),
+    ],
+)
+def test_arrays_that_are_no_latents(batch, convert, error, message):
+    with pytest.raises(error, match=f"fit_stream: .*{message}"):
+        fit_stream([(convert(batch[0]), batch[1])], k=K)
+
+
+def test_arrays_of_another_byte_order(batch, expected):
+    swapped = jax.tree.map(lambda x: x.astype(x.dtype.newbyteorder()), batch)
+    assert_same(fit_stream([swapped], k=K), expected)
+
+
+def test_inputs_keep_their_integers():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(50, 4)).astype(np.float32)
+    tokens = rng.integers(0, 50, size=(100, 3))
+    Y = {"y": table[tokens].sum((1, 2))}
+
+    def encode(tokens):
+        assert tokens.dtype == jnp.int32
+        return jnp.asarray(table)[tokens].sum(1)
+
+    got = fit_stream([(tokens, Y)], k=1, encode=encode)
+    assert_same(got, solve_subspaces(table[tokens].sum(1), Y, k=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(k={"typo": 1}), "typo"),
+        (dict(k=dict.fromkeys(K, 100)), "100"),
+        (dict(k=K, solver=LowRank(1)), "rank"),
+        (dict(k_thresholds={"typo": 0.9}), "typo"),
+    ],
+)
+def test_options_are_checked_with_the_first_batch(batch, options, message):
+    def batches():
+        yield from cut(batch, 100)
+        pytest.fail("it read on")
+
+    with pytest.raises(ValueError, match=f"fit_stream: .*{message}"):
+        fit_stream(batches(), **options)

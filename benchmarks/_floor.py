@@ -23,7 +23,8 @@ def loss_operations(name: str, size: Size) -> int:
     - coordinates: S = Zc W^T, 2BDK, which all but stability read, and once more for
       their gradient dS W, 2BDK;
     - alignment: S_q A_q and its gradient with respect to S_q, 4B sum(k p);
-    - disentanglement: the Gram matrix S^T S and its gradient S (dC + dC^T), 4BK^2;
+    - disentanglement: the Gram matrix S^T S and its gradient S (dC + dC^T), 4BK^2; by
+      itself (dC + dC^T) W comes first, so that its gradient is that of the coordinates;
     - isotropy: the rest R = Zc - S W, 2BDK, and its smaller Gram matrix, 2BD min(B, D).
 
     Not counted: the eigenproblem of that Gram matrix, which is measured by itself; the
@@ -38,6 +39,8 @@ def loss_operations(name: str, size: Size) -> int:
         # Its gradient does not pass through the coordinates but the leading vectors.
         "isotropy": project + 2 * B * D * min(B, D),
     }
+    if name == "disentanglement":
+        parts[name] //= 2
     if name == "combined":
         return 2 * project + sum(parts.values())
     return (1 if name == "isotropy" else 2) * project + parts[name]

@@ -55,8 +55,15 @@ def limit(row: dict[str, Any], solved: str) -> str:
     return f"{largest}, {min(parts[largest] / median['ours'], 1):.0%}"
 
 
+def _alike(row: dict[str, Any]) -> str:
+    return f"{row['alike']['median']:.3g}" if "alike" in row else "-"
+
+
 def _timed(rows: list[dict[str, Any]], peers: tuple[str, ...], solved: str) -> str:
     head = ("what", "ours, ms", "floor, ms", f"{solved}, ms", *(f"{p}, over ours" for p in peers))
+    approximate = any("alike" in row for row in rows)
+    if approximate:
+        head += ("spacelearn, default, over ours of six directions",)
     cells = [
         [
             row["label"],
@@ -64,6 +71,7 @@ def _timed(rows: list[dict[str, Any]], peers: tuple[str, ...], solved: str) -> s
             f"{row['floor']:.3g}",
             _time(row, solved),
             *(_ratio(row, peer) for peer in peers),
+            *([_alike(row)] if approximate else []),
             limit(row, solved),
         ]
         for row in rows

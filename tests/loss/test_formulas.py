@@ -191,6 +191,10 @@ def test_gradients_by_differences(x64):
     check_grads(jax.jit(combined), (Z, W, A), order=1, modes=["fwd", "rev"], rtol=1e-5)
     original = jax.jit(loss.disentanglement_loss_original)
     check_grads(original, (Z, W), order=1, modes=["rev"], rtol=1e-5)
+    alone = jax.jit(loss.disentanglement_loss)
+    check_grads(alone, (Z, W), order=2, modes=["fwd", "rev"], rtol=1e-4)
+    by_rows = jax.jit(lambda Z: loss.disentanglement_loss(Z, W, where=np.arange(len(Z)) % 3 > 0))
+    check_grads(by_rows, (Z,), order=2, modes=["fwd", "rev"], rtol=1e-4)
 
 
 def test_disentanglement_of_one_quantity_has_the_dtype_of_several(x64):

@@ -32,3 +32,30 @@ def test_a_repeated_value_has_a_finite_second_derivative(x64):
     slope = jax.grad(functools.partial(isotropy_loss, W={"x": np.eye(6)[:2]}))
     got = jax.jvp(slope, (Z,), (np.random.default_rng(0).standard_normal(Z.shape),))[1]
     assert np.isfinite(got).all()
+
+
+def spectra(D):
+    rng = np.random.default_rng(0)
+    strong = np.r_[1.0, 0.021 * (1 + 1e-3 * rng.standard_normal(D - 1))]
+    return {
+        "one over many alike": strong,
+        "slow": 1 / np.arange(1, D + 1),
+        "fast": 0.85 ** np.arange(D),
+        "next to nothing": np.r_[np.linspace(2, 1, 8), np.full(D - 8, 1e-9)],
+    }
+
+
+@pytest.mark.parametrize("D", [100, 384])
+@pytest.mark.parametrize("spectrum", spectra(8))
+def test_values_are_those_of_an_svd(spectrum, D):
+    rng = np.random.default_rng(1)
+    # Orthogonal to a column of ones, so that the mean is 0.
+    U = np.linalg.qr(np.c_[np.ones(2 * D), rng.standard_normal((2 * D, D))])[0][:, 1:]
+    V = np.linalg.qr(rng.standard_normal((D, D)))[0]
+    Z = ((U * spectra(D)[spectrum]) @ V.T).astype(np.float32)
+    w = V[:, -1:].T.astype(np.float32)
+    R = Z.astype(np.float64) - Z.mean(0, dtype=np.float64)
+    R -= R @ w.T.astype(np.float64) @ w
+    s = np.linalg.svd(R, compute_uv=False)[:40]
+    expected = np.mean((s / s.mean() - 1) ** 2)
+    assert isotropy_loss(Z, {"x": w}, 40) == pytest.approx(expected, rel=1e-5)

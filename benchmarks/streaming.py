@@ -5,9 +5,8 @@ Run ``python -m benchmarks.streaming``: it streams a tenth of the rows and all o
 throughput against the bare matrix products of the same batches, taken in turns, and ends in
 asserted claims. With ``--record`` it writes ``results/streaming.json``.
 
-The bare products are one of each kind. A stream takes that of latents with latents twice, to
-have more digits of it: half of all there is to do beside one narrow target, and little beside
-several wide ones.
+The bare products are one of each kind. A stream takes that of latents with latents twice, and
+those of latents with targets three times, to have more digits of them.
 """
 
 import argparse
@@ -27,8 +26,9 @@ D, B = 256, 8192
 TARGETS = {"one of 64": (64,), "four of 256": (256,) * 4}
 NARROW = "one of 64"
 MEMORY_CLAIM = 1.2
-# Aimed at were 0.6 for both.
-SPEED_CLAIMS = {"one of 64": 0.35, "four of 256": 0.6}
+# Aimed at were 0.6 for both. Three products of latents with targets, for digits that decoders
+# need, are two more than the bare ones.
+SPEED_CLAIMS = {"one of 64": 0.3, "four of 256": 0.3}
 ROUNDS = 5
 
 

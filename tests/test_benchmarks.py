@@ -114,7 +114,7 @@ def test_operations_are_counted():
     coordinates = 2 * 10 * 6 * 3
     alignment = 4 * 10 * (1 * 4 + 2 * 5)
     assert loss_operations("alignment", size) == 2 * coordinates + alignment
-    assert loss_operations("disentanglement", size) == 2 * coordinates + 4 * 10 * 9
+    assert loss_operations("disentanglement", size) == 2 * coordinates + 2 * 10 * 9
     isotropy = 2 * coordinates + 2 * 10 * 6 * 6
     assert loss_operations("isotropy", size) == isotropy
     # Projected once for all: its own coordinates are the others'.

@@ -84,6 +84,8 @@ _products_of_latents.defjvp(_products_of_latents_jvp, symbolic_zeros=True)
 def _centred_coordinates(
     Z: jax.Array, W_all: jax.Array, where: jax.Array | None, axis_name: Hashable | None
 ) -> jax.Array:
+    # Centred twice: what rounding leaves of a mean reads as a correlation where columns are
+    # constant but for that, divided by an epsilon.
     X = jnp.matmul(_numerics.center(Z, where, axis_name), W_all.T)
     return _numerics.center(X, where, axis_name)
 

@@ -90,7 +90,8 @@ class SubspaceTracker(nnx.Module):
 
     Args:
         num_features: Width D of the latents.
-        targets: Trailing shape of every quantity's target, ``{q: shape}``; () for (B,).
+        targets: Trailing shape of every quantity's target, ``{q: shape}``; () for (B,), and
+            an int p for (p,).
         k: Dimensions of the subspaces: one for all, or ``{q: k_q}``.
         every: Updates between refreshes, a schedule, or ``training.WhenDrifted``.
         decay: Weight that a batch keeps per later update, in [0, 1].
@@ -119,7 +120,7 @@ class SubspaceTracker(nnx.Module):
     def __init__(
         self,
         num_features: int,
-        targets: Mapping[str, tuple[int, ...]],
+        targets: Mapping[str, int | tuple[int, ...]],
         *,
         k: int | Mapping[str, int],
         every: Every = 100,

@@ -2,7 +2,7 @@
 
 Entries are cut in two: leading bits, few enough that sums of their products are exact in
 float32, and a rest, so small that the rounding of its products hardly counts. What is
-exact and what is small make a pair of matrices whose sum is off by 2^-31 to 2^-29 of the
+exact and what is small make a pair of matrices whose sum is off by 2^-31 to 2^-28 of the
 factors' size, for two or three plain products of matrices.
 
 Reference:

@@ -218,3 +218,17 @@ def test_options_of_the_tracker(options):
 def test_errors(kind, match, call):
     with pytest.raises(kind, match=match):
         call()
+
+
+def test_widths_do_for_target_shapes():
+    by_width, by_shape = (SubspaceTracker(6, {"p": p}, k=1) for p in (3, (3,)))
+    chex.assert_trees_all_equal_shapes(by_width.state.get_value(), by_shape.state.get_value())
+    for shape, kind in ((None, TypeError), ((-3,), ValueError)):
+        with pytest.raises(kind, match=r"SubspaceTracker: targets\['p'\] must be "):
+            SubspaceTracker(6, {"p": shape}, k=1)
+    with pytest.raises(TypeError, match="SubspaceTracker: dtype must be a floating dtype"):
+        SubspaceTracker(6, {"p": 3}, k=1, dtype="foo")
+
+
+def test_a_threshold_may_be_an_array():
+    assert hash(WhenDrifted(jnp.array(0.5))) == hash(WhenDrifted(0.5))

@@ -121,3 +121,10 @@ def test_latents_without_variance_have_none():
     m = Moments.from_batch(Z, Y).update(Z, Y)
     np.testing.assert_allclose(m.Szz, 0, atol=1e-5)
     np.testing.assert_allclose(m.Syy["s"], 0, atol=1e-12)
+
+
+def test_squares_of_narrow_targets_in_one_long_batch():
+    x = np.random.default_rng(0).standard_normal((300_000, 2), dtype=np.float32) + 1
+    m = Moments.from_batch(x[:, :1], {"y": x})
+    wide = x - x.mean(0, dtype=np.float64)
+    np.testing.assert_allclose(np.diag(m.Syy["y"]), np.sum(wide**2, axis=0), rtol=1e-6)

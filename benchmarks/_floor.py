@@ -1,4 +1,6 @@
-"""The least time that the matrix products need: counted operations over a measured peak."""
+"""The least time that a device needs: counted operations and bytes over measured peaks."""
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -7,12 +9,38 @@ from benchmarks._inputs import Size
 from benchmarks._timing import seconds
 
 
-def peak(n: int, tries: int = 10) -> float:
-    """Measures operations a second in a product of two n x n matrices, the best of several."""
-    A = jnp.full((n, n), 0.5, jnp.float32)
-    product = jax.jit(jnp.matmul).lower(A, A).compile()
-    best = min(seconds(lambda: jax.block_until_ready(product(A, A))) for _ in range(1 + tries))
-    return 2 * n**3 / best
+class Peaks(NamedTuple):
+    """What the device reached by itself: operations and bytes a second."""
+
+    operations: float
+    bytes: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Returns what a result records."""
+        return {"peak_gflops": self.operations / 1e9, "peak_gbytes": self.bytes / 1e9}
+
+    def floor(self, operations: int, moved: int) -> dict[str, float]:
+        """Returns milliseconds for both, and the longer as the floor."""
+        products, memory = 1e3 * operations / self.operations, 1e3 * moved / self.bytes
+        return {"floor": max(products, memory), "products": products, "memory": memory}
+
+
+def peaks(dtype: jnp.dtype = jnp.float32, *, quick: bool = False, tries: int = 10) -> Peaks:
+    """Measures a product of two large matrices and a copy of a longer array, at their best.
+
+    Products are in full precision, as all of ours are: no device may round what they take.
+    """
+    large = jax.default_backend() != "cpu" and not quick
+    n = 256 if quick else 8192 if large else 2048
+    A = jax.random.normal(jax.random.key(0), (n, n)).astype(dtype)
+    x = jnp.ones((1 << 28 if large else 1 << 20 if quick else 1 << 24,), jnp.float32)
+    product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest")).lower(A).compile()
+    copy = jax.jit(lambda a: a + 1).lower(x).compile()
+
+    def best(call: jax.stages.Compiled, given: jax.Array) -> float:
+        return min(seconds(lambda: jax.block_until_ready(call(given))) for _ in range(1 + tries))
+
+    return Peaks(2 * n**3 / best(product, A), 2 * x.nbytes / best(copy, x))
 
 
 def loss_operations(name: str, size: Size) -> int:
@@ -44,6 +72,22 @@ def loss_operations(name: str, size: Size) -> int:
     if name == "combined":
         return 2 * project + sum(parts.values())
     return (1 if name == "isotropy" else 2) * project + parts[name]
+
+
+def loss_bytes(name: str, size: Size, itemsize: int) -> int:
+    """Counts what value and gradient with respect to Z read and write at least, once each."""
+    latents, bases = 2 * size.B * size.D, size.K * size.D
+    targets = size.B * sum(size.p) + sum(k * p for k, p in zip(size.k, size.p, strict=True))
+    counts = {"alignment": latents + bases + targets, "combined": latents + 2 * bases + targets}
+    return itemsize * counts.get(name, latents + bases)
+
+
+def solve_bytes(size: Size, itemsize: int, *, decoders: bool) -> int:
+    """Counts what a solve reads and writes at least, once each."""
+    total = size.B * (size.D + sum(size.p))
+    for k, p in zip(size.k, size.p, strict=True):
+        total += k * (size.D + p) + (k * p if decoders else 0)
+    return itemsize * total
 
 
 def solve_operations(size: Size, *, decoders: bool) -> int:

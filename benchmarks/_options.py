@@ -17,3 +17,8 @@ def parser(description: str | None, *, rounds: int | None) -> argparse.ArgumentP
     )
     out.add_argument("--out", type=pathlib.Path, default=_record.RESULTS, help="folder of results")
     return out
+
+
+def add_dtype(parser: argparse.ArgumentParser) -> None:
+    """Adds the dtype of all arrays, in which the name of a result ends if it is another."""
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")

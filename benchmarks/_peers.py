@@ -1,4 +1,7 @@
-"""spacelearn 0.1.0 in PyTorch, where it is installed (the extra ``parity``)."""
+"""spacelearn 0.1.0 in PyTorch, where it is installed (the extra ``parity``).
+
+It runs where ours does: on the CPU, or where JAX finds a GPU, on that by CUDA.
+"""
 
 import contextlib
 import functools
@@ -8,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
 from benchmarks import _record
@@ -35,7 +39,20 @@ def prepare() -> bool:
         print(f"no spacelearn to compare with ({MISSING}): ours alone")
         return False
     torch.set_num_threads(_record.cores())
+    if _device() == "cuda" and not torch.cuda.is_available():
+        print("no GPU for torch: ours alone")
+        return False
     return True
+
+
+def _device() -> str:
+    return "cuda" if jax.default_backend() == "gpu" else "cpu"
+
+
+def _finish() -> None:
+    """Waits for what was started: calls on a GPU return before it is done."""
+    if _device() == "cuda":
+        torch.cuda.synchronize()
 
 
 def contention() -> float | None:
@@ -44,9 +61,10 @@ def contention() -> float | None:
     Threads of torch wait for one another. Where other processes hold the cores, every
     product then costs a slice of the scheduler's time, some milliseconds, and torch looks a
     hundred times slower than it is. About 1 or less on a machine that is not shared; where it
-    is, ``taskset -c 0`` gives XLA and torch one thread each, which wait for nobody.
+    is, ``taskset -c 0`` gives XLA and torch one thread each, which wait for nobody. None on
+    a GPU, where torch's threads do nothing.
     """
-    if MISSING:
+    if MISSING or _device() == "cuda":
         return None
     A = torch.ones(128, 128)
     median = {}
@@ -57,11 +75,11 @@ def contention() -> float | None:
     return median[_record.cores()] / median[1]
 
 
-def tensors(tree: Any) -> Any:
-    """Converts arrays in dictionaries to torch."""
+def tensors(tree: Any, dtype: str) -> Any:
+    """Converts arrays in dictionaries to torch, on the device of JAX."""
     if isinstance(tree, dict):
-        return {name: tensors(x) for name, x in tree.items()}
-    return torch.tensor(np.asarray(tree))
+        return {name: tensors(x, dtype) for name, x in tree.items()}
+    return torch.tensor(np.asarray(tree), dtype=getattr(torch, dtype), device=_device())
 
 
 def _losses() -> dict[str, Callable[..., Any]]:
@@ -75,24 +93,25 @@ def _losses() -> dict[str, Callable[..., Any]]:
     }
 
 
-def _gradient(loss: Callable[..., Any], mode: str, Z: np.ndarray, rest: tuple[Any, ...]) -> Call:
-    leaf = torch.tensor(Z, requires_grad=True)
+def _gradient(loss: Callable[..., Any], mode: str, Z: Any, rest: tuple[Any, ...]) -> Call:
+    leaf = Z.requires_grad_()
 
     def call() -> None:
         config.solver_mode = mode
         leaf.grad = None
         loss(leaf, *rest).backward()
+        _finish()
 
     return call
 
 
-def gradients(name: str, Z: np.ndarray, *rest: Any) -> dict[str, Call]:
+def gradients(name: str, dtype: str, Z: np.ndarray, *rest: Any) -> dict[str, Call]:
     """Returns value and gradient of one loss, eager, by name of the peer."""
-    given = tuple(tensors(x) for x in rest)
-    return {peer: _gradient(_losses()[name], mode, Z, given) for peer, mode in _MODES.items()}
+    loss, given = _losses()[name], tuple(tensors(x, dtype) for x in rest)
+    return {p: _gradient(loss, mode, tensors(Z, dtype), given) for p, mode in _MODES.items()}
 
 
-def compiled_gradient(name: str, limit: int, Z: np.ndarray, *rest: Any) -> Call:
+def compiled_gradient(name: str, dtype: str, limit: int, Z: np.ndarray, *rest: Any) -> Call:
     """Compiles value and gradient of one loss in the exact mode, in ``limit`` seconds.
 
     Raises:
@@ -103,7 +122,7 @@ def compiled_gradient(name: str, limit: int, Z: np.ndarray, *rest: Any) -> Call:
         raise FileNotFoundError(message)
     torch.compiler.reset()
     loss = torch.compile(_losses()[name], dynamic=False)
-    call = _gradient(loss, "svd", Z, tuple(tensors(x) for x in rest))
+    call = _gradient(loss, "svd", tensors(Z, dtype), tuple(tensors(x, dtype) for x in rest))
     with _time_limit(limit):
         call()
     return call
@@ -126,14 +145,15 @@ def _time_limit(limit: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def solves(name: str, Z: np.ndarray, Y: Any, k: dict[str, int]) -> dict[str, Call]:
+def solves(name: str, dtype: str, Z: np.ndarray, Y: Any, k: dict[str, int]) -> dict[str, Call]:
     """Returns ``solve_subspaces`` or ``subspaces``, eager, by name of the peer."""
     solve = {"solve_subspaces": spacelearn.solve_subspaces, "subspaces": spacelearn.subspaces}[name]
-    z, y = tensors(Z), tensors(Y)
+    z, y = tensors(Z, dtype), tensors(Y, dtype)
 
     def call(mode: str) -> None:
         config.solver_mode = mode
         with contextlib.redirect_stdout(io.StringIO()):
             solve(z, y, k=k)
+        _finish()
 
     return {peer: functools.partial(call, mode) for peer, mode in _MODES.items()}

@@ -33,7 +33,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def setting() -> dict[str, Any]:
+def setting(dtype: str = "float32") -> dict[str, Any]:
     """Describes device, threads and versions."""
     import jax  # not above: the runner imports this file for the folder alone
 
@@ -52,15 +52,22 @@ def setting() -> dict[str, Any]:
         },
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
-        "dtype": "float32",
+        "dtype": dtype,
     }
 
 
-def save(name: str, results: dict[str, Any], folder: pathlib.Path = RESULTS) -> None:
-    """Writes results and what they were measured on to ``{folder}/{name}.json``."""
+def named(name: str, dtype: str) -> str:
+    """Returns what results of a dtype are called."""
+    return name if dtype == "float32" else f"{name}-{dtype}"
+
+
+def save(
+    name: str, results: dict[str, Any], folder: pathlib.Path = RESULTS, dtype: str = "float32"
+) -> None:
+    """Writes results and what they were measured on to a file of that name in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps({"setting": setting()} | results, indent=2) + "\n")
+    path = folder / f"{named(name, dtype)}.json"
+    path.write_text(json.dumps({"setting": setting(dtype)} | results, indent=2) + "\n")
     print(f"wrote {path}")
 
 

@@ -6,17 +6,18 @@ from typing import Any
 from benchmarks import _peers, _record
 
 PEERS = (_peers.EXACT, _peers.DEFAULT, _peers.COMPILED)
+_DTYPES = ("float32", "bfloat16")
 
 
 def markdown(folder: pathlib.Path) -> str:
     """Returns tables of all results that there are in a folder."""
     parts = []
     for name, table in TABLES.items():
-        results = _record.load(name, folder)
-        if results is None:
-            parts.append(f"{name}: not measured.")
-        else:
+        found = [_record.load(_record.named(name, dtype), folder) for dtype in _DTYPES]
+        for results in filter(None, found):
             parts.append(f"{_setting(results['setting'])}\n\n{table(results)}")
+        if not any(found):
+            parts.append(f"{name}: not measured.")
     return "\n\n".join(parts)
 
 
@@ -49,7 +50,9 @@ def _ratio(row: dict[str, Any], name: str) -> str:
 def limit(row: dict[str, Any], solved: str) -> str:
     """Names the largest part of our time: what is solved, the products, or neither."""
     median = {name: time["median"] for name, time in row["milliseconds"].items()}
-    parts = {solved: median.get(solved, 0.0), "matrix products": row["floor"]}
+    products = row["floor"] == row.get("products", row["floor"])
+    parts = {solved: median.get(solved, 0.0)}
+    parts["matrix products" if products else "bandwidth"] = row["floor"]
     parts["memory and dispatch"] = median["ours"] - sum(parts.values())
     largest = max(parts, key=lambda name: parts[name])
     return f"{largest}, {min(parts[largest] / median['ours'], 1):.0%}"

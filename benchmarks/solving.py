@@ -32,9 +32,9 @@ def dimensions(inputs: Inputs) -> dict[str, int]:
     return {q: min(len(w), inputs.Y[q].shape[1]) for q, w in inputs.W.items()}
 
 
-def ours(name: str, inputs: Inputs) -> Call:
+def ours(name: str, inputs: Inputs, dtype: str) -> Call:
     """Returns one of our solves, compiled."""
-    Z, Y = jax.tree.map(jnp.asarray, (inputs.Z, inputs.Y))
+    Z, Y = jax.tree.map(lambda x: jnp.asarray(x, dtype), (inputs.Z, inputs.Y))
     k = dimensions(inputs)
     compiled = jax.jit(lambda Z, Y: SOLVES[name](Z, Y, k=k)).lower(Z, Y).compile()
     return lambda: jax.block_until_ready(compiled(Z, Y))
@@ -65,15 +65,17 @@ def plssvd(inputs: Inputs) -> Call:
     return call
 
 
-def measure(name: str, size: Size, rounds: int, peak: float, *, peers: bool) -> dict[str, Any]:
+def measure(
+    name: str, size: Size, options: argparse.Namespace, peaks: _floor.Peaks, *, peers: bool
+) -> dict[str, Any]:
     """Alternates ours and all peers at one size."""
-    inputs = draw(size)
-    calls = {"ours": ours(name, inputs), "eigenproblems": eigenproblems(inputs)}
+    inputs, dtype = draw(size), options.dtype
+    calls = {"ours": ours(name, inputs, dtype), "eigenproblems": eigenproblems(inputs)}
     missing = {}
     if peers:
-        calls |= _peers.solves(name, inputs.Z, inputs.Y, dimensions(inputs))
+        calls |= _peers.solves(name, dtype, inputs.Z, inputs.Y, dimensions(inputs))
     optional = set(calls) - {"ours", "eigenproblems"}
-    times, left_out = _timing.alternate(calls, rounds, optional=optional, longest=10.0)
+    times, left_out = _timing.alternate(calls, options.rounds, optional=optional, longest=10.0)
     if name == "subspaces":
         # By itself, because the threads that it leaves behind slow ours.
         try:
@@ -81,12 +83,15 @@ def measure(name: str, size: Size, rounds: int, peak: float, *, peers: bool) -> 
             times |= _timing.alternate(own, len(times["ours"]), budget=1e3)[0]
         except ImportError as error:
             missing[PLSSVD] = _timing.reason(error)
-    operations = _floor.solve_operations(size, decoders=name == "solve_subspaces")
+    decoders, itemsize = name == "solve_subspaces", jnp.dtype(dtype).itemsize
+    floors = peaks.floor(
+        _floor.solve_operations(size, decoders=decoders),
+        _floor.solve_bytes(size, itemsize, decoders=decoders),
+    )
     row = {"solve": name, "size": size.as_dict(), "label": f"{name}, {size}"}
     row |= _timing.summary(times) | {"left_out": missing | left_out}
     row["speed_up"].pop("eigenproblems")
-    contention = _peers.contention() if peers else None
-    return row | {"floor": 1e3 * operations / peak, "contention": contention}
+    return row | floors | {"contention": _peers.contention() if peers else None}
 
 
 def claims(rows: list[dict[str, Any]]) -> list[Claim]:
@@ -106,22 +111,27 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
 def run(options: argparse.Namespace) -> None:
     """Measures and saves; then asserts, unless it was a quick look."""
     peers = _peers.prepare()
-    peak = _floor.peak(256 if options.quick else 2048)
-    rows = []
-    for size in losses.QUICK_SIZES if options.quick else losses.SIZES:
-        for name in SOLVES:
-            row = measure(name, size, options.rounds, peak, peers=peers)
-            rows.append(row)
-            print(_timing.shown(row), flush=True)
-    results = {"rounds": options.rounds, "peak_gflops": peak / 1e9, "no_peers": _peers.MISSING}
-    _record.save("solving", results | {"claims": CLAIMS, "sizes": rows}, options.out)
+    peaks = _floor.peaks(options.dtype, quick=options.quick)
+    rows: list[dict[str, Any]] = []
+    results = {"rounds": options.rounds, **peaks.as_dict(), "no_peers": _peers.MISSING}
+    results |= {"claims": CLAIMS, "sizes": rows}
+    try:
+        for size in losses.QUICK_SIZES if options.quick else losses.SIZES:
+            for name in SOLVES:
+                row = measure(name, size, options, peaks, peers=peers)
+                rows.append(row)
+                print(_timing.shown(row), flush=True)
+    finally:  # Ctrl-C keeps what was measured
+        _record.save("solving", results, options.out, options.dtype)
     if not options.quick:
         _timing.check(claims(rows))
 
 
 def main() -> None:
     """Reads the command line."""
-    run(_options.parser(__doc__, rounds=15).parse_args())
+    parser = _options.parser(__doc__, rounds=15)
+    _options.add_dtype(parser)
+    run(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from spacelearn_jax.linalg import _gram, _lanczos, _tridiagonal
+from spacelearn_jax.linalg import _chebyshev, _gram, _tridiagonal
 
 Found = tuple[jax.Array, jax.Array, jax.Array]
 
 
 def pays(n: int, m: int, dtype: jnp.dtype) -> bool:
     """Tells whether ``m`` of them take less than all ``n`` on some platform."""
-    return _tridiagonal.pays(n, m) or _lanczos.pays(n, m, dtype)
+    return _tridiagonal.pays(n, m) or _chebyshev.pays(n, m, dtype, on_cpu=False)
 
 
 def leading(G: jax.Array, m: int) -> Found:
@@ -22,15 +22,18 @@ def leading(G: jax.Array, m: int) -> Found:
     Where they don't, something else has to find them. Of a positive semidefinite matrix.
     """
     n = len(G)
-    by_products = functools.partial(_lanczos.leading, m=m)
-    by_lapack = functools.partial(_tridiagonal.leading, m=m)
-    if _lanczos.pays(n, m, G.dtype, over_lapack=True):
-        return by_products(G)
-    elsewhere = by_products if _lanczos.pays(n, m, G.dtype) else functools.partial(_all, m=m)
-    if not _tridiagonal.pays(n, m):
-        return elsewhere(G)
-    # On the CPU only: elsewhere bisection is thousands of steps that fill no processor.
-    return lax.platform_dependent(G, cpu=by_lapack, default=elsewhere)
+    on_cpu = elsewhere = _all
+    if _tridiagonal.pays(n, m):
+        on_cpu = _tridiagonal.leading
+    if _chebyshev.pays(n, m, G.dtype, on_cpu=True):
+        on_cpu = _chebyshev.leading
+    # Bisection is thousands of steps that fill no processor but a CPU.
+    if _chebyshev.pays(n, m, G.dtype, on_cpu=False):
+        elsewhere = _chebyshev.leading
+    if on_cpu is elsewhere:
+        return on_cpu(G, m)
+    ways = {"cpu": on_cpu, "default": elsewhere}
+    return lax.platform_dependent(G, **{p: functools.partial(w, m=m) for p, w in ways.items()})
 
 
 def _all(G: jax.Array, m: int) -> Found:

@@ -7,15 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from spacelearn_jax.linalg import _few, _lanczos, _tridiagonal
+from spacelearn_jax.linalg import _chebyshev, _few, _tridiagonal
 from spacelearn_jax.loss import isotropy_loss
 
 from .matrices import prescribed
 
-lanczos, tridiagonal, few = (
-    jax.jit(module.leading, static_argnums=1) for module in (_lanczos, _tridiagonal, _few)
+chebyshev, tridiagonal, few = (
+    jax.jit(module.leading, static_argnums=1) for module in (_chebyshev, _tridiagonal, _few)
 )
-ways = pytest.mark.parametrize("leading", [lanczos, tridiagonal], ids=["lanczos", "tridiagonal"])
+ways = pytest.mark.parametrize(
+    "leading", [chebyshev, tridiagonal], ids=["chebyshev", "tridiagonal"]
+)
 N, M = 512, 6
 EPS = np.finfo(np.float32).eps
 INDEX = np.arange(N)
@@ -46,14 +48,13 @@ def gram(spectrum):
 
 
 def test_each_way_is_for_few_vectors_of_large_matrices():
-    assert _lanczos.pays(1024, 32, jnp.float32)
-    assert not _lanczos.pays(1024, 32, jnp.float32, over_lapack=True)
-    assert _lanczos.pays(2048, 32, jnp.float32, over_lapack=True)
-    assert not _lanczos.pays(1024, 64, jnp.float32)
-    assert not _lanczos.pays(512, 32, jnp.float32)
-    assert not _lanczos.pays(64, 1, jnp.float32)
-    assert not _lanczos.pays(4096, 1, jnp.float64)
-    assert _lanczos.pays(N, M, jnp.float32)
+    pays = functools.partial(_chebyshev.pays, dtype=jnp.float32)
+    assert pays(1600, 32, on_cpu=True)
+    assert not pays(1599, 32, on_cpu=True)
+    assert pays(640, 32, on_cpu=False)
+    assert not pays(639, 6, on_cpu=False)
+    assert not pays(1024, 96, on_cpu=False)
+    assert not _chebyshev.pays(4096, 1, jnp.float64, on_cpu=False)
     assert _tridiagonal.pays(N, 64)
     assert not _tridiagonal.pays(N, 65)
     assert not _tridiagonal.pays(319, 8)
@@ -69,6 +70,7 @@ def test_the_platform_and_the_size_choose_the_way():
     assert "sytrd" not in program(2048, 32, "cpu")
     assert "potrf" in program(2048, 32, "cpu")
     assert "potrf" in program(1024, 32, "cuda")
+    assert "potrf" not in program(N, 32, "cuda")
     for n, platform in ((N, "cuda"), (1024, "cuda"), (N, "tpu"), (1024, "tpu")):
         assert "sytrd" not in program(n, 32, platform)
         assert "gtsv" not in program(n, 32, platform)
@@ -92,10 +94,10 @@ def test_values_and_spans_are_those_of_all(leading, name):
     exact, V = np.linalg.eigh(G.astype(np.float64))
     exact, V = exact[::-1], V[:, ::-1]
     np.testing.assert_allclose(values, exact[:M], rtol=0, atol=32 * EPS * exact[0])
+    X = np.asarray(X, np.float64)
     np.testing.assert_allclose(X.T @ X, np.eye(M), atol=1e-5)
     gap = (exact[M - 1] - exact[M]) / exact[0]
     if gap > 1e-4:
-        X = np.asarray(X, np.float64)
         assert np.linalg.norm(X @ X.T - V[:, :M] @ V[:, :M].T, 2) < 32 * EPS / gap
 
 
@@ -158,7 +160,7 @@ def test_a_missed_eigenvalue_shows(missed):
     kept = np.delete(np.arange(M + 1), missed)
     values, X = values[::-1][kept], V[:, ::-1][:, kept]
     bound = values[-1] * (1 + 1e-5)
-    none_above = jax.jit(_lanczos._none_above)
+    none_above = jax.jit(_chebyshev._none_above)
     assert not none_above(G, *np.float32([values]), np.float32(X), np.float32(bound))
     values, X = np.linalg.eigh(G.astype(np.float64))
     values, X = values[::-1][:M], X[:, ::-1][:, :M]
@@ -181,13 +183,15 @@ def isotropy(solver, m=M):
     return functools.partial(isotropy_loss, W=W, n_dir=m, solver=solver), Z
 
 
-@pytest.fixture(params=["lanczos", "tridiagonal"])
+@pytest.fixture(params=["chebyshev", "tridiagonal"])
 def one_way(request, monkeypatch):
     """Makes isotropy take one of the ways."""
-    if request.param == "lanczos":
-        monkeypatch.setattr(_tridiagonal, "pays", lambda n, m: False)
+    by_products = request.param == "chebyshev"
+    if not by_products and jax.default_backend() != "cpu":
+        pytest.skip("LAPACK is for the CPU")
+    monkeypatch.setattr(_chebyshev, "pays", lambda n, m, dtype, on_cpu: by_products or not on_cpu)
     jax.clear_caches()
-    yield "potrf" if request.param == "lanczos" else "sytrd"
+    yield "potrf" if by_products else "sytrd"
     jax.clear_caches()
 
 

@@ -31,6 +31,7 @@ def x64():
 
 #: Folders and files whose programs run but a few times, and whose tests ask for no last digits.
 QUICK = {
+    "tests/test_stacks",
     "bad_inputs",
     "contract",
     "demo",

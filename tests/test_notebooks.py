@@ -25,6 +25,7 @@ def test_notebook_runs(path, monkeypatch, tmp_path):
     # folder to write to.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # most programs run but once
     client = nbclient.NotebookClient(
         read(path),
         timeout=300,

@@ -118,7 +118,13 @@ def check_report(out):
     assert picture[..., :3].std() > 0.05
 
 
-def test_own_data(tmp_path, environment):
+@pytest.fixture
+def short(environment):
+    """For runs that compile more than they train."""
+    return environment | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+
+
+def test_own_data(tmp_path, short):
     """Scalars, vectors and fields together, for few steps."""
     rng = np.random.default_rng(0)
     fields = rng.normal(size=(40, 2, 16, 24)).astype(np.float32)
@@ -131,7 +137,7 @@ def test_own_data(tmp_path, environment):
     )
     process = subprocess.run(
         [*COMMAND, str(tmp_path / "out"), "--data", str(tmp_path / "mine.npz"), "--steps", "4"],
-        env=environment,
+        env=short,
         capture_output=True,
         text=True,
         check=False,
@@ -146,12 +152,12 @@ def test_own_data(tmp_path, environment):
     assert (tmp_path / "out" / "report.png").exists()
 
 
-def test_ctrl_c_keeps_what_was_done(tmp_path, environment):
+def test_ctrl_c_keeps_what_was_done(tmp_path, short):
     """Interrupted in training."""
     out = tmp_path / "results"
     process = subprocess.Popen(
         [*COMMAND, str(out), "--steps", "100000"],
-        env={**environment, "FORCE_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+        env={**short, "FORCE_COLOR": "1", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

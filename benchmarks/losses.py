@@ -1,9 +1,10 @@
 """Value and gradient of the losses against spacelearn 0.1.0, in one process.
 
 Ours is jitted. The original runs eager in its exact mode and in its default mode, and under
-``torch.compile`` where that compiles. Beside every figure stands the floor, counted matrix
-products over the peak of this machine, and the time of the eigenproblem that isotropy has
-to solve. Growth with the number of quantities, with D and with B is measured as well.
+``torch.compile`` where that compiles; on a GPU where JAX finds one. Beside every figure
+stands the floor, counted matrix products over the peak of this machine or bytes over that
+of a copy, and the time of the eigenproblem that isotropy has to solve. Growth with the
+number of quantities, with D and with B is measured as well.
 
 Run it with ``python -m benchmarks losses``; without the extra ``parity`` it measures ours alone.
 """

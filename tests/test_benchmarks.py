@@ -90,6 +90,27 @@ def test_without_the_original_ours_is_measured_alone(tmp_path):
     assert f"| {label} |" in table
 
 
+def test_another_dtype_has_results_of_its_own(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.losses", "--dtype", "bfloat16", "--no-growth"]
+    command += ["--quick", "--rounds", "1", "--out", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["losses-bfloat16.json"]
+    results = json.loads((tmp_path / "losses-bfloat16.json").read_text())
+    assert results["setting"]["dtype"] == "bfloat16"
+    assert not any(results["growth"].values())
+    table = run("--table", "--out", str(tmp_path)).stdout
+    assert ", bfloat16:" in table
+    assert "losses: not measured." not in table
+
+
+def test_the_longer_of_products_and_bytes_is_the_floor():
+    from benchmarks._floor import Peaks
+
+    peaks = Peaks(operations=1e6, bytes=1e3)
+    assert peaks.floor(1000, 2) == {"floor": 2.0, "products": 1.0, "memory": 2.0}
+    assert peaks.floor(3000, 2)["floor"] == 3.0
+
+
 def test_an_unknown_name_is_refused():
     done = run("speed")
     assert done.returncode == 2
@@ -106,8 +127,8 @@ def test_a_claim_that_fails_names_row_and_figure():
         check([Claim("large", "ratio", math.nan, "most", 2.0)])
 
 
-def test_operations_are_counted():
-    from benchmarks._floor import loss_operations, solve_operations
+def test_operations_and_bytes_are_counted():
+    from benchmarks._floor import loss_bytes, loss_operations, solve_bytes, solve_operations
     from benchmarks._inputs import Size
 
     size = Size(10, 6, k=(1, 2), p=(4, 5))
@@ -123,3 +144,10 @@ def test_operations_are_counted():
     assert solve_operations(size, decoders=False) == 2 * 10 * 6 * 9
     normal = 2 * 10 * (1 * 5 + 2 * 7)
     assert solve_operations(size, decoders=True) == 2 * 10 * 6 * (9 + 3) + normal
+    # Latents and their gradient, three rows of bases, targets and decoders.
+    assert loss_bytes("isotropy", size, 4) == 4 * (2 * 60 + 18)
+    assert loss_bytes("alignment", size, 2) == 2 * (2 * 60 + 18 + 90 + 14)
+    assert loss_bytes("combined", size, 4) == 4 * (2 * 60 + 2 * 18 + 90 + 14)
+    # Latents and targets in; bases, directions and decoders out.
+    assert solve_bytes(size, 4, decoders=False) == 4 * (60 + 90 + 18 + 14)
+    assert solve_bytes(size, 4, decoders=True) == 4 * (60 + 90 + 18 + 14 + 14)

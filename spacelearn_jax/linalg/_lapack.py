@@ -29,13 +29,6 @@ def eigh(G: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 @_one_by_one
-def eigh_of_lower(G: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Returns the same of a matrix of which only the lower triangle is filled in."""
-    values, vectors = jnp.linalg.eigh(G, symmetrize_input=False)
-    return values, vectors
-
-
-@_one_by_one
 def eigvalsh(G: jax.Array) -> jax.Array:
     """Returns eigenvalues of (n, n), ascending."""
     return jnp.linalg.eigvalsh(G)
@@ -70,8 +63,7 @@ def svd(A: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 @_one_by_one
 def svdvals(A: jax.Array) -> jax.Array:
     """Returns singular values of (m, n), descending."""
-    (s,) = jax.tree.leaves(_platform_svd(A, vectors=False))
-    return s
+    return _platform_svd(A, vectors=False)
 
 
 @_one_by_one

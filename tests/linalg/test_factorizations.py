@@ -54,6 +54,15 @@ def test_defining_equations(x64, A, spectrum, solver, tolerance):
     assert np.all(U[np.argmax(np.abs(U), axis=0), np.arange(r)] > 0)
 
 
+@pytest.mark.parametrize("function", [linalg.full, linalg.singular_values])
+def test_cuda_is_not_asked_to_rotate_columns(function):
+    """Its default loses their lengths, and so a float32 singular value by 7e-5."""
+    A = jax.ShapeDtypeStruct((40, 20), np.float32)
+    program = jax.jit(function).trace(A).lower(lowering_platforms=("cuda",)).as_text()
+    assert "cusolver_gesvd_ffi" in program
+    assert "gesvdj" not in program
+
+
 @solvers
 @pytest.mark.parametrize("kind", SHAPES)
 def test_parts_agree_with_the_whole(x64, kind, solver, tolerance):

@@ -173,6 +173,25 @@ def test_a_missed_eigenvalue_shows(missed):
     assert none_above(G, *np.float32([values]), np.float32(X), np.float32(bound))
 
 
+def test_a_filter_is_the_chebyshev_polynomial():
+    spectrum = np.linspace(3, 0.1, 40)
+    X = np.random.default_rng(0).standard_normal((40, 5))
+    ritz = np.array([2.5, 2.0, 1.5, 1.2, 1.0])
+    block = _chebyshev._Ritz(*np.float32([X, spectrum[:, None] * X]), np.float32(ritz), None)
+    for degree in (2, 7):
+        got = _chebyshev._filtered(np.diag(np.float32(spectrum)), block, degree)
+        wanted = X * np.polynomial.Chebyshev.basis(degree)(2 * spectrum / ritz[-1] - 1)[:, None]
+        np.testing.assert_allclose(got, wanted / np.linalg.norm(wanted, axis=0), atol=1e-5)
+
+
+def test_vectors_with_residuals_do_not_hold(monkeypatch):
+    monkeypatch.setattr(_chebyshev, "_none_above", lambda *_: True)
+    G = gram(CONVERGE["two decades"])
+    for passes, enough in ((1, False), (8, True)):
+        monkeypatch.setattr(_chebyshev, "_PASSES", passes)
+        assert jax.jit(lambda G: _chebyshev.leading(G, M)[2])(G) == enough
+
+
 @ways
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_bad_entries_do_not_hold(leading, bad):

@@ -43,12 +43,14 @@ KEYS = {
 }
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+def run(
+    *arguments: str, script: str = "benchmarks", **environment: str
+) -> subprocess.CompletedProcess:
     # Code that runs once is not worth optimizing; a third of the time goes into it.
     flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
     environ = os.environ | {"XLA_FLAGS": flags, "OPENBLAS_NUM_THREADS": "1"} | environment
-    command = [sys.executable, "-m", "benchmarks", *arguments]
+    command = [sys.executable, "-m", script, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
 
 
@@ -91,9 +93,9 @@ def test_without_the_original_ours_is_measured_alone(tmp_path):
 
 
 def test_another_dtype_has_results_of_its_own(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.losses", "--dtype", "bfloat16", "--no-growth"]
-    command += ["--quick", "--rounds", "1", "--out", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    options = ["--quick", "--rounds", "1", "--out", str(tmp_path)]
+    done = run("--dtype", "bfloat16", "--no-growth", *options, script="benchmarks.losses")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["losses-bfloat16.json"]
     results = json.loads((tmp_path / "losses-bfloat16.json").read_text())
     assert results["setting"]["dtype"] == "bfloat16"

@@ -29,31 +29,23 @@ def x64():
         yield
 
 
-#: Folders and files whose programs run but a few times, and whose tests ask for no last digits.
-QUICK = {
-    "tests/test_stacks",
-    "bad_inputs",
-    "contract",
-    "demo",
-    "flax_modules",
-    "loss",
-    "moments/test_loaders",
-    "moments/test_solving",
-    "moments/test_streams",
-    "optimizers",
-    "parity/test_live",
-    "parity/test_reference",
-    "properties",
-    "training",
+#: Files that ask for the last digits of what users run. Elsewhere compiling takes most of the
+#: time, of programs that run but a few times.
+OPTIMIZED = {
+    "linalg/test_factorizations",
+    "linalg/test_gram",
+    "linalg/test_leading",
+    "moments/test_accuracy",
+    "moments/test_products",
 }
 
 
 @pytest.fixture(autouse=True, scope="module")
 def quick_to_compile(request):
-    """Skips costly optimizations where compiling takes most of the time."""
+    """Skips costly optimizations, but where they are what is tested."""
     path = pathlib.Path(request.path)
-    quick = not QUICK.isdisjoint((path.parent.name, f"{path.parent.name}/{path.stem}"))
     before = jax.config.read("jax_disable_most_optimizations")
+    quick = f"{path.parent.name}/{path.stem}" not in OPTIMIZED
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
     jax.config.update("jax_disable_most_optimizations", before)

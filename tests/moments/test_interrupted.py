@@ -11,11 +11,13 @@ import numpy as np
 from spacelearn_jax import fit_stream
 from spacelearn_jax.io import load_space
 
+from ..environment import compiled_alike
 from . import interrupted
 
 
 def start(folder):
-    return subprocess.Popen([sys.executable, interrupted.__file__, str(folder)])
+    command = [sys.executable, interrupted.__file__, str(folder)]
+    return subprocess.Popen(command, env=compiled_alike())
 
 
 def test_kill_and_resume(tmp_path):

@@ -1,6 +1,5 @@
 """A run that Orbax saved in the middle ends bit for bit as the one that went on."""
 
-import os
 import subprocess
 import sys
 
@@ -8,6 +7,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from ..environment import compiled_alike
 from . import resume
 
 
@@ -25,11 +25,9 @@ def test_a_new_process_resumes_bit_for_bit(tmp_path):
     assert int(carry[2].refreshes) == 4  # init, updates 4, 8 and 12
     assert int(modules[0].tracker.state.get_value().refreshes) == 3  # updates 1, 5 and 9
 
-    # The same bits come from programs that are compiled in the same way.
-    quick = str(int(jax.config.read("jax_disable_most_optimizations")))
     done = subprocess.run(
         [sys.executable, resume.__file__, str(tmp_path)],
-        env=os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": quick},
+        env=compiled_alike(),
         capture_output=True,
         text=True,
         timeout=300,

@@ -9,6 +9,7 @@ from spacelearn_jax._moments._fit import misfit as misfit
 from spacelearn_jax._moments._merge import decayed as decayed
 from spacelearn_jax._moments._merge import merge as merge
 from spacelearn_jax._moments._merge import over_devices as over_devices
+from spacelearn_jax._moments._merge import with_mean_along as with_mean_along
 from spacelearn_jax._moments._sums import Moments as Moments
 from spacelearn_jax._moments._sums import zeros as zeros
 
@@ -23,5 +24,6 @@ __all__ = [
     "misfit",
     "of_batch",
     "over_devices",
+    "with_mean_along",
     "zeros",
 ]

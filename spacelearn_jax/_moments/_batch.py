@@ -24,11 +24,15 @@ def of_batch(
     targets: bool = False,
     fourth: bool = False,
     compensated: bool = False,
+    plain: bool = False,
+    V: jax.Array | None = None,
 ) -> Moments:
     """Returns the moments of one batch, detached.
 
     ``weights`` (B,) count rows more or less often; ``targets`` and ``fourth`` add the
-    fields that the functions which solve can do without.
+    fields that the functions which solve can do without. ``compensated`` ones are pairs
+    with more digits than float32 has, but for sums of products if ``plain``. Those of
+    latents are of coordinates z V (B, D) where there is a ``V`` (D, D); means are not.
     """
     Z = lax.stop_gradient(Z).astype(dtype)
     if weights is not None:
@@ -46,10 +50,14 @@ def of_batch(
         hi.n[group] = own.n
         x, hi.z_mean[group], low_z[group] = own.centred(Z)
         if group or not missing:
+            if V is not None:
+                x = jnp.matmul(x, V, precision=_numerics.EXACT)
             Zc[group] = x
             weighted = own.weigh(x)
             if compensated:
-                hi.Szz[group], low_zz[group] = _products.over_rows(weighted, x, axis_name)
+                hi.Szz[group], low_zz[group] = _products.over_rows(
+                    weighted, x, axis_name, plain=plain
+                )
             else:
                 hi.Szz[group] = _numerics.gram(weighted, x, axis_name)
             if hi.third is not None and hi.fourth is not None:
@@ -62,7 +70,7 @@ def of_batch(
         yc, hi.y_mean[q], low_y[q] = rows[group].centred(flat)
         weighted = rows[group].weigh(yc)
         if compensated:
-            hi.Szy[q], low_zy[q] = _products.over_rows(Zc[group], weighted, axis_name)
+            hi.Szy[q], low_zy[q] = _products.over_rows(Zc[group], weighted, axis_name, plain=plain)
         else:
             hi.Szy[q] = _numerics.cross(Zc[group], weighted, axis_name)
         if hi.Syy is None:

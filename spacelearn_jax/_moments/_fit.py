@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from spacelearn_jax import _numerics, _stacks
 from spacelearn_jax._moments import _products
@@ -52,7 +53,9 @@ def _decoder(
     G, C = _products.quadratic(w.T, S), _products.times(w.T, C)
     # Coordinates that are nothing but rounding are left out.
     size = jnp.sum(_product(jnp.abs(w), jnp.abs(S.high)) * jnp.abs(w), axis=1)
-    G, C = _without(jnp.diagonal(G.high) <= S.eps * w.shape[0] * size, G, C)
+    rounding = jnp.diagonal(G.high) <= S.eps * w.shape[0] * size
+    G = jax.tree.map(lambda x: _without(rounding, x), G)
+    C = jax.tree.map(lambda x: jnp.where(rounding[:, None], 0, x), C)
     if share is not None:
         even = jnp.trace(S.high) / len(S.high) * _product(w, w.T)
         G = _products.plus(_products.scaled(G, 1 - share), share * even)
@@ -72,17 +75,20 @@ def _minimum_norm(G: Pair, C: Pair) -> jax.Array:
     k = len(G.high)
     T, values = _diagonalized(G.high)
     if G.low is not None:
-        eps = G.eps
-        G, C = _products.quadratic(T, G), _products.times(T, C)
-        d = jnp.diagonal(G.high)
-        G, C = _without(d <= eps * k * jnp.max(d), G, C)
-        again, values = _diagonalized(G.high)
-        T, C = _product(T, again), _products.times(again, C)
-    else:
-        C = _products.times(T, C)
+        near = _products.quadratic(T, G)
+        d = jnp.diagonal(near.high)
+        again, values = _diagonalized(_without(d <= G.eps * k * jnp.max(d), near.high))
+        T = _product(T, again)
     negligible = values <= jnp.finfo(values.dtype).eps * k * values[-1]
     inverse = jnp.where(negligible, 0, 1 / jnp.where(negligible, 1, values))
-    A = _product(T, inverse[:, None] * C.high)
+
+    def solved(C: jax.Array) -> jax.Array:
+        return _product(T, inverse[:, None] * _product(T.T, C))
+
+    A = solved(C.high)
+    if G.low is not None:
+        # Small coordinates of C are left with few digits, and of what is missing with more.
+        A = lax.fori_loop(0, 2, lambda _, A: A + solved(_missing(G, C, A)), A)
     # Scaled alike, the shortest solution is another one: take away what G doesn't see.
     unseen = jnp.where(negligible[None], T, 0)
     unseen = _numerics.safe_divide(
@@ -93,6 +99,12 @@ def _minimum_norm(G: Pair, C: Pair) -> jax.Array:
     return A - _product(U, _product(U.T, A))
 
 
+def _missing(G: Pair, C: Pair, A: jax.Array) -> jax.Array:
+    """Returns C - G A, which nearly cancel."""
+    found = jax.tree.map(jnp.transpose, _products.times(A, G))
+    return (C.high - found.high) + (C.low - found.low)
+
+
 def _diagonalized(G: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns T (k, k) and ascending (k,) that T^T G T has on its diagonal, near to 1."""
     scale = _numerics.safe_sqrt(jnp.diagonal(G))
@@ -101,10 +113,9 @@ def _diagonalized(G: jax.Array) -> tuple[jax.Array, jax.Array]:
     return vectors / scale[:, None], values
 
 
-def _without(rows: jax.Array, G: Pair, C: Pair) -> tuple[Pair, Pair]:
-    """Sets some rows (k,) of G A = C, and columns of G, to 0."""
-    G = jax.tree.map(lambda x: jnp.where(rows[:, None] | rows[None], 0, x), G)
-    return G, jax.tree.map(lambda x: jnp.where(rows[:, None], 0, x), C)
+def _without(rows: jax.Array, G: jax.Array) -> jax.Array:
+    """Sets some rows (k,) of a matrix (k, k), and columns, to 0."""
+    return jnp.where(rows[:, None] | rows[None], 0, G)
 
 
 def ledoit_wolf(m: Moments, group: str) -> jax.Array:

@@ -105,6 +105,16 @@ def decayed(m: Moments, decay: jax.Array | float, batch: Moments) -> Moments:
     return m._replace(**faded, low=None if m.low is None else m.low._replace(**low))
 
 
+def with_mean_along(m: Moments, V: jax.Array) -> Moments:
+    """Returns pairs with the mean of coordinates z V in place of that of latents."""
+    assert m.low is not None  # the caller has seen to it
+    high, low = {}, {}
+    for g, x in m.z_mean.items():
+        mean = _products.times(V, Pair(x[:, None], m.low.z_mean[g][:, None]))
+        high[g], low[g] = jax.tree.map(lambda x: x[:, 0], tuple(mean))
+    return m._replace(z_mean=high, low=m.low._replace(z_mean=low))
+
+
 def over_devices(m: Moments, axis_name: Hashable) -> Moments:
     """Returns the moments of the rows of all devices, on each of them."""
     n = {g: lax.psum(x, axis_name) for g, x in m.n.items()}

@@ -3,7 +3,8 @@
 Entries are cut in two: leading bits, few enough that sums of their products are exact in
 float32, and a rest, so small that the rounding of its products hardly counts. What is
 exact and what is small make a pair of matrices whose sum is off by 2^-31 to 2^-28 of the
-factors' size, for two or three plain products of matrices.
+factors' size, for two or three plain products of matrices. Sums that are as exact as two
+numbers can hold them, to 2^-42, take another cut.
 
 Reference:
     Ozaki, Ogita, Oishi and Rump, Error-free transformations of matrix multiplication by
@@ -40,8 +41,14 @@ class Pair(NamedTuple):
         return float(jnp.finfo(self.high.dtype).eps) if self.low is None else 2.0**-29
 
 
-def over_rows(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> Pair:
-    """Returns x^T y (d, e) of float32 rows (n, d) and (n, e) on all devices of a mesh axis."""
+def over_rows(
+    x: jax.Array, y: jax.Array, axis_name: Hashable | None, *, plain: bool = False
+) -> Pair:
+    """Returns x^T y (d, e) of float32 rows (n, d) and (n, e) on all devices of a mesh axis.
+
+    ``plain`` asks for no more digits than one product of matrices gives.
+    """
+    product = _plain if plain else _product
     n = x.shape[0]
     if n <= MANY_ROWS:
         P = product(x, y)
@@ -63,25 +70,41 @@ def over_rows(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> Pair:
     return P if axis_name is None else over_devices(P, axis_name)
 
 
-def product(x: jax.Array, y: jax.Array) -> Pair:
+def _plain(x: jax.Array, y: jax.Array) -> Pair:
+    P = _numerics.gram(x, y, None) if y is x else _numerics.cross(x, y, None)
+    return Pair(P, jnp.zeros_like(P))
+
+
+def _product(x: jax.Array, y: jax.Array) -> Pair:
     """Returns x^T y (d, e) of float32 rows (n, d) and (n, e)."""
     bits = _factor_bits(x.shape[0])
-    x_high, x_rest = _cut(x, bits, None)
+    x_high, x_rest = _cut(x, bits)
     if y is x:
         # x^T x = high^T high + rest^T middle + middle^T rest with middle = high + rest / 2.
         half = _numerics.gram(x_rest, x_high + x_rest / 2, None)
         y_high, rest = x_high, half + half.T
     else:
-        y_high, y_rest = _cut(y, bits, None)
+        y_high, y_rest = _cut(y, bits)
         rest = _numerics.gram(x_high, y_rest, None) + _numerics.gram(x_rest, y, None)
     return Pair(*two_sum(_numerics.gram(x_high, y_high, None), rounded(rest)))
 
 
 def times(X: jax.Array, P: Pair) -> Pair:
-    """Returns X^T P (k, e) of X (n, k) and P (n, e)."""
+    """Returns X^T P (k, e) of X (n, k) and P (n, e), to nearly all digits that a pair has.
+
+    ``over_rows`` has fewer: over many rows, errors of its small products cancel, but what
+    is done to their sum is done once. Here a second cut makes those exact as well.
+    """
     if P.low is None:
         return Pair(_numerics.gram(X, P.high, None), None)
-    return plus(product(X, P.high), _numerics.gram(X, P.low, None))
+    bits = _factor_bits(X.shape[0])
+    x, x_next, x_last = _cut(X, bits, bits)
+    y, y_next, y_last = _cut(P.high, bits, bits)
+    high, low = two_sum(_numerics.gram(x, y, None), _numerics.gram(x, y_next, None))
+    high, lost = two_sum(high, _numerics.gram(x_next, y, None))
+    small = jnp.concatenate([x, x_next, x_last, X])
+    others = jnp.concatenate([y_last, y_next + y_last, P.high, P.low])
+    return plus(Pair(high, low + lost), _numerics.gram(small, others, None))
 
 
 def quadratic(T: jax.Array, S: Pair) -> Pair:
@@ -110,7 +133,7 @@ def over_devices(P: Pair, axis_name: Hashable) -> Pair:
     """Returns the sum over the devices of a mesh axis, each of which has its own."""
     if P.low is None:
         return Pair(lax.psum(P.high, axis_name), None)
-    high, rest = _cut(P.high, 23 - _bits(_numerics.axis_size(axis_name)), axis_name)
+    high, rest = _cut(P.high, 23 - _bits(_numerics.axis_size(axis_name)), axis_name=axis_name)
     return Pair(*two_sum(*lax.psum((high, rounded(rest + P.low)), axis_name)))
 
 
@@ -128,11 +151,16 @@ def _factor_bits(n: int) -> int:
     return max((25 - _bits(n)) // 2, 1)
 
 
-def _cut(x: jax.Array, bits: int, axis_name: Hashable | None) -> tuple[jax.Array, jax.Array]:
+def _cut(x: jax.Array, *bits: int, axis_name: Hashable | None = None) -> list[jax.Array]:
     """Cuts columns into multiples of a power of two each, of so many bits, and the rest."""
     largest = jnp.max(jnp.abs(x), axis=0, keepdims=True) if x.ndim else jnp.abs(x)
     if axis_name is not None:
         largest = lax.pmax(largest, axis_name)
-    unit = _numerics.power_of_two(largest) / 2**bits
-    high = jnp.round(x / unit) * unit
-    return high, x - high
+    unit = _numerics.power_of_two(largest)
+    terms = []
+    for count in bits:
+        unit = unit / 2**count
+        term = jnp.round(x / unit) * unit
+        terms.append(term)
+        x = x - term
+    return [*terms, x]

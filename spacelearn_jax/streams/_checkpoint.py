@@ -13,9 +13,10 @@ import numpy as np
 from spacelearn_jax import _checks
 from spacelearn_jax._files import read_arrays, remove_unfinished, replacing
 from spacelearn_jax.moments import Moments
+from spacelearn_jax.streams._axes import Axes
 
 FORMAT = "spacelearn-jax stream"
-VERSION = 2
+VERSION = 3
 
 
 class Saved(NamedTuple):
@@ -23,6 +24,7 @@ class Saved(NamedTuple):
 
     header: dict[str, Any]
     leaves: list[np.ndarray]
+    axes: Axes | None
 
     @property
     def position(self) -> tuple[int, int]:
@@ -40,13 +42,20 @@ def fingerprint(Z: Any, Y: Any) -> int:  # noqa: N803
 
 
 def save(
-    path: Path, m: Moments, position: tuple[int, int], rows: int, size: int, first: int
+    path: Path,
+    m: Moments,
+    axes: Axes | None,
+    position: tuple[int, int],
+    rows: int,
+    size: int,
+    first: int,
 ) -> None:
     """Replaces the checkpoint in one go.
 
     Args:
         path: The file.
         m: What has been summed.
+        axes: The coordinates that it is about.
         position: The batch, and the row in it, with which to go on.
         rows: How many rows there are before that.
         size: Rows of a piece.
@@ -63,6 +72,8 @@ def save(
     }
     leaves = jax.device_get(jax.tree.leaves(m))
     arrays: dict[str, Any] = {f"leaf.{i}": x for i, x in enumerate(leaves)}
+    if axes is not None:
+        arrays["axes"] = np.zeros(0) if axes.V is None else np.asarray(axes.V)
     with replacing(path) as file:
         np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
@@ -85,17 +96,22 @@ def load(function: str, path: Path) -> Saved | None:
         kinds = {type(x) for x in numbers}
         if kinds != {int}:
             raise TypeError(kinds)
-        leaves = [arrays[f"leaf.{i}"] for i in range(len(arrays) - 1)]
+        leaves = [arrays[f"leaf.{i}"] for i in range(sum(name[:5] == "leaf." for name in arrays))]
+        axes = None
+        if "axes" in arrays:
+            axes = Axes(jnp.asarray(arrays["axes"]) if arrays["axes"].size else None)
     except (KeyError, TypeError, ValueError) as error:
         raise foreign(function, path, "a file of another kind") from error
     if header["version"] > VERSION:
         got = f"version {header['version']}, this release reads up to {VERSION}"
         raise foreign(function, path, got)
-    return Saved(header, leaves)
+    return Saved(header, leaves, axes)
 
 
-def resumed(function: str, path: Path, saved: Saved, zero: Moments, first: int) -> Moments:
-    """Returns the saved moments, if they belong to the stream that starts like this."""
+def resumed(
+    function: str, path: Path, saved: Saved, zero: Moments, first: int
+) -> tuple[Moments, Axes | None]:
+    """Returns the saved moments and axes, if they are of the stream that starts like this."""
     leaves, structure = jax.tree.flatten(zero)
     kinds = [(x.shape, x.dtype) for x in leaves]
     shapes = json.loads(json.dumps(zero.shapes))
@@ -103,7 +119,8 @@ def resumed(function: str, path: Path, saved: Saved, zero: Moments, first: int) 
         raise foreign(function, path, "one of other quantities, widths or dtypes")
     if saved.header["first"] != first:
         raise foreign(function, path, "one of a stream that starts with other rows")
-    return jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
+    m = jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
+    return m, saved.axes
 
 
 def check_skipped(function: str, path: Path, saved: Saved, rows: int) -> None:

@@ -19,7 +19,7 @@ from spacelearn_jax.optim import _modes
 from spacelearn_jax.optim._decoders import fit_decoders, share_of
 from spacelearn_jax.optim._k import DEFAULT_THRESHOLD
 from spacelearn_jax.space import Space
-from spacelearn_jax.streams import _checkpoint, _processes
+from spacelearn_jax.streams import _axes, _checkpoint, _processes
 from spacelearn_jax.streams._pieces import cut, pieces
 from spacelearn_jax.streams._progress import bar
 from spacelearn_jax.streams._source import Source
@@ -47,7 +47,9 @@ def fit_stream(
 
     It is ``solve_subspaces`` on all rows at once, to rounding. Batches are cut and padded
     to pieces of one size, so that a last one of other size compiles nothing new, and the
-    next is read and moved to the device while the present one is worked on.
+    next is read and moved to the device while the present one is worked on. From 32,768
+    rows on, and eight a latent, float32 sums are about principal axes of the latents where
+    those are correlated, and then plain products of matrices have the digits that solving needs.
 
     Args:
         batches: Iterable of ``(Z, Y)``: latents (B, D) and targets ``{q: (B, ...)}``, NumPy
@@ -145,7 +147,7 @@ def _gathered(
             got = f"one of batch_size={saved.header['size']}"
             raise _checkpoint.foreign(NAME, path or Path(), got)
         size = saved.header["size"]
-    m = previous = None
+    m = previous = axes = None
     first, begin, position, rows = 0, (0, 0), (0, 0), 0
     last_save = time.monotonic()
     with bar(batches, show=show) as tell:
@@ -166,7 +168,7 @@ def _gathered(
                     kept = jax.tree.map(lambda x, n=piece.rows: x[:n], jax.device_get((z, y)))
                     first = _checkpoint.fingerprint(*kept)
                 if saved is not None and path is not None:
-                    m = _checkpoint.resumed(NAME, path, saved, m, first)
+                    m, axes = _checkpoint.resumed(NAME, path, saved, m, first)
                     begin = saved.position
                     if here < begin:
                         position, rows = end, rows + piece.rows
@@ -176,13 +178,19 @@ def _gathered(
                 saved = None
             _given.fitting(NAME, m.sums, m.shapes, z, y, mask)
             previous = m
-            m = Moments(_compiled.update(m.sums, z, y, mask, None, None, axis_name=None), m.shapes)
+            if axes is None:
+                sums = _compiled.update(m.sums, z, y, mask, None, None, axis_name=None)
+            else:
+                sums = _axes.update(m.sums, axes, z, y, mask)
+            if sums.low is not None and _axes.due(rows, rows + piece.rows, z.shape[1]):
+                sums, axes = _axes.looked_at(sums, axes)
+            m = Moments(sums, m.shapes)
             tell(piece.batch, piece.rows)
             # One piece is worked on and one is prepared: more would pile up in memory.
             jax.block_until_ready(previous.sums.n)
             position, rows = end, rows + piece.rows
             if path is not None and time.monotonic() - last_save >= every:
-                _checkpoint.save(path, m, position, rows, size or 0, first)
+                _checkpoint.save(path, m, axes, position, rows, size or 0, first)
                 last_save = time.monotonic()
     if m is None:
         return None
@@ -192,8 +200,8 @@ def _gathered(
     if path is not None and saved is not None:
         _checkpoint.check_skipped(NAME, path, saved, rows)
     if path is not None and position != begin:
-        _checkpoint.save(path, m, position, rows, size or 0, first)
-    return m
+        _checkpoint.save(path, m, axes, position, rows, size or 0, first)
+    return Moments(_axes.own_coordinates(m.sums, axes), m.shapes)
 
 
 def _sized(

@@ -58,9 +58,9 @@ def test_products_with_a_pair_see_its_rest():
     P = Pair(S.astype(np.float32), (S - S.astype(np.float32)).astype(np.float32))
     wide = T.astype(np.float64)
     bound = np.abs(wide).T @ np.abs(S)
-    assert (np.abs(exact(_products.times(T, P)) - wide.T @ S) / bound.max(1)[:, None]).max() < 2e-9
+    assert (np.abs(exact(_products.times(T, P)) - wide.T @ S) / bound.max(1)[:, None]).max() < 2e-11
     error = np.abs(exact(_products.quadratic(T, P)) - wide.T @ S @ wide)
-    assert (error / (bound @ np.abs(wide)).max()).max() < 2e-9
+    assert (error / (bound @ np.abs(wide)).max()).max() < 2e-11
 
 
 def test_sums_and_multiples_of_a_pair():

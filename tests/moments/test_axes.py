@@ -1,0 +1,135 @@
+"""Long streams sum plain products about axes that make them accurate."""
+
+import jax
+import numpy as np
+import pytest
+
+from spacelearn_jax import fit_stream
+from spacelearn_jax.moments import Moments
+from spacelearn_jax.streams import _axes
+
+from .batches import assert_holds, rows, two_pass
+from .test_streams import Killed, assert_equal, cut, until
+
+D, N = 16, 10_240
+SIZES = (256,) * 40
+
+
+@pytest.fixture(autouse=True)
+def early(monkeypatch):
+    monkeypatch.setattr(_axes, "FIRST_ROWS", 1024)
+
+
+def latents(decades, *, seed=0):
+    """Returns rotated latents of deviations that span decades, and targets of all of them."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(N, D))
+    Q = np.linalg.qr(rng.normal(size=(D, D)))[0]
+    Z = ((x * np.logspace(0, -decades, D)) @ Q + 30).astype(np.float32)
+    y = x @ rng.normal(size=(D, D)) + 0.1 * rng.normal(size=(N, D))
+    return Z, {"y": y.astype(np.float32)}
+
+
+def sorted_by_class(decades):
+    """Returns rows of which the first and the second half vary in other directions."""
+    (Z, Y), (other, _) = latents(decades, seed=1), latents(decades, seed=2)
+    half = len(Z) // 2
+    mixed = Z.copy()
+    mixed[half:] = 5 * (other[half:] - 30) + 35
+    return mixed, Y
+
+
+def uncorrelated(decades):
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(N, D)) * np.logspace(0, -decades, D) + 30
+    return Z.astype(np.float32), {"y": Z[:, ::-1].astype(np.float32)}
+
+
+def decoder_error(space, batch):
+    """Returns how far the decoder is from least squares in float64."""
+    Z, y = (x - x.mean(0, dtype=np.float64) for x in (batch[0].astype(np.float64), batch[1]["y"]))
+    expected = np.linalg.lstsq(Z @ np.asarray(space.W["y"], np.float64).T, y)[0]
+    return np.linalg.norm(space.A["y"] - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("data", [latents, sorted_by_class, uncorrelated])
+@pytest.mark.parametrize("decades", [1, 3])
+def test_decoders_are_as_accurate_as_of_few_rows(data, decades):
+    batch = data(decades)
+    assert decoder_error(fit_stream(cut(batch, *SIZES), k=D), batch) < 2e-6
+
+
+def states(batch):
+    """Returns the axes at every look at the sums, and the moments at the end."""
+    m, axes, seen, count = Moments.zeros(D, {"y": D}).sums, None, [], 0
+    for Z, Y in cut(batch, *SIZES):
+        m = Moments(m, ()).update(Z, Y).sums if axes is None else _axes.update(m, axes, Z, Y, None)
+        if _axes.due(count, count + len(Z), D):
+            m, axes = _axes.looked_at(m, axes)
+            seen.append(axes)
+        count += len(Z)
+    return seen, _axes.own_coordinates(m, axes)
+
+
+def test_axes_are_replaced_when_they_do_not_fit():
+    seen, _ = states(latents(2))
+    assert len(seen) == 4  # at 1024, 2048, 4096 and 8192 rows
+    assert seen[0].V is not None
+    assert all(axes is seen[0] for axes in seen)
+    seen, _ = states(sorted_by_class(2))
+    assert seen[0] is seen[1] is seen[2] is not seen[3]
+    seen, _ = states(uncorrelated(2))
+    assert seen[0].V is None
+    assert all(axes is seen[0] for axes in seen)
+
+
+@pytest.mark.parametrize("data", [latents, sorted_by_class, uncorrelated])
+def test_moments_come_back_to_their_own_coordinates(data):
+    batch = data(2)
+    _, sums = states(batch)
+    m = Moments(sums, Moments.zeros(D, {"y": D}).shapes)
+    assert_holds(m, two_pass(*batch), 1e-6)
+
+
+@pytest.mark.parametrize("stop", [3, 4, 5, 9, 39])
+def test_an_interrupted_stream_goes_on(tmp_path, stop):
+    batch = latents(2)
+    options = {"k": D, "checkpoint_every": 0}
+    whole = fit_stream(cut(batch, *SIZES), **options)
+    path = tmp_path / "state"
+    with pytest.raises(Killed):
+        fit_stream(until(stop, batch, *SIZES), checkpoint=path, **options)
+    assert_equal(fit_stream(cut(batch, *SIZES), checkpoint=path, **options), whole)
+
+
+def test_latents_that_are_no_numbers_are_seen():
+    Z, Y = latents(1)
+    Z[300, 2] = np.nan
+    space = fit_stream(cut((Z, Y), *SIZES), k=D)
+    assert all(np.isnan(x).all() for x in jax.tree.leaves((space.W, space.A)))
+
+
+def test_constant_latents_have_no_axes():
+    Z, Y = latents(1)
+    Z[:, 4:] = Z[0, 4:]
+    assert decoder_error(fit_stream(cut((Z, Y), *SIZES), k=D), (Z, Y)) < 2e-6
+
+
+def test_float64_needs_no_axes(x64, monkeypatch):
+    monkeypatch.setattr(_axes, "looked_at", lambda *_: pytest.fail("it looked"))
+    batch = jax.tree.map(np.float64, latents(1))
+    assert decoder_error(fit_stream(cut(batch, *SIZES), k=D), batch) < 1e-12
+
+
+def test_more_rows_are_looked_at_ever_more_rarely():
+    looks = [n for n in range(0, 100_000, 100) if _axes.due(n, n + 100, D)]
+    assert looks == [1000, 2000, 4000, 8100, 16_300, 32_700, 65_500]
+    assert _axes.due(0, 100_000, D)  # several at once
+    assert not _axes.due(8 * 1000 - 100, 8 * 1000 - 1, 1000)
+    assert _axes.due(8 * 1000 - 100, 8 * 1000, 1000)
+
+
+def test_first_rows_need_not_be_many():
+    batch = rows(0, 200, "float32")
+    space = fit_stream(cut(batch, 100, 100), k=1)
+    assert set(space.W) == set(batch[1])

@@ -8,7 +8,8 @@ from spacelearn_jax import fit_stream
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.streams import _axes
 
-from .batches import assert_holds, rows, two_pass
+from ..jaxprs import equations
+from .batches import assert_holds, two_pass
 from .test_streams import Killed, assert_equal, cut, until
 
 D, N = 16, 10_240
@@ -129,7 +130,16 @@ def test_more_rows_are_looked_at_ever_more_rarely():
     assert _axes.due(8 * 1000 - 100, 8 * 1000, 1000)
 
 
-def test_first_rows_need_not_be_many():
-    batch = rows(0, 200, "float32")
-    space = fit_stream(cut(batch, 100, 100), k=1)
-    assert set(space.W) == set(batch[1])
+@pytest.mark.parametrize("turned", [True, False])
+def test_what_fits_takes_one_product_each(turned):
+    """And the turn to the axes, if there is one."""
+    Z, Y = next(cut(latents(1), 256))
+    sums = Moments.from_batch(Z, Y).sums
+    axes = _axes.Axes(np.eye(D, dtype=np.float32) if turned else None)
+    program = jax.make_jaxpr(lambda *inputs: _axes.update(*inputs, None))(sums, axes, Z, Y)
+    where_all_fits = equations(program, lambda name: name != "cond")
+    products = [e for e in where_all_fits if e.primitive.name == "dot_general"]
+    sizes = [[v.aval.shape for v in e.invars] for e in products]
+    of_rows = [shapes for shapes in sizes if any(len(Z) in shape for shape in shapes)]
+    # Latents with latents, with targets, targets with targets, and for their third moment.
+    assert len(of_rows) == 4 + turned

@@ -63,8 +63,15 @@ def numeric(function: str, argument: str, value: Any) -> np.ndarray:
     return np.asarray(value, value.dtype.newbyteorder("="))
 
 
+def is_floating(value: Any) -> bool:
+    """Tells whether this is a floating JAX array, traced or not, as it should be."""
+    return isinstance(value, jax.Array) and _is(value.dtype, jnp.floating)
+
+
 def floating(function: str, argument: str, value: Any) -> jax.Array:
     """Converts a floating array; integers are a TypeError."""
+    if is_floating(value):
+        return value
     x = array(function, argument, value)
     if not _is(x.dtype, jnp.floating):
         spelt = "" if argument.startswith("the ") else argument

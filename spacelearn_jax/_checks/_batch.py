@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from spacelearn_jax._checks._arrays import floating, mask, real, rows
+from spacelearn_jax._checks._arrays import floating, is_floating, mask, real, rows
 from spacelearn_jax._checks._errors import entry, failure
 from spacelearn_jax._checks._mappings import has_names, mapping
 
@@ -45,31 +45,8 @@ def latents(
 def basis(function: str, argument: str, value: Any, *, D: int | None = None) -> jax.Array:
     """Converts one basis (k, D), of the width ``D`` if that is known."""
     x = floating(function, argument, value)
-    shape = x.shape
-    if len(shape) != 2 or 0 in shape:
-        fix = "A basis has one row a direction."
-        if len(shape) == 1:
-            fix = f"A basis has one row a direction: pass {argument}[None] for a single one."
-        expected = "of shape (k, D) with k >= 1"
-        raise failure(ValueError, function, argument, expected, f"shape {shape}", fix)
-    if D is not None and shape[1] != D:
-        fix = "Solve the subspaces on latents of this width."
-        if shape[0] == D:
-            fix = f"It looks transposed: pass {argument}.T."
-        expected = f"of shape (k, D) with D = {D}"
-        raise failure(ValueError, function, argument, expected, f"shape {shape}", fix)
-    if shape[0] > shape[1]:
-        fix = f"It looks transposed: pass {argument}.T."
-        if D is not None:
-            fix = "More rows than latents can't be orthonormal: leave some out."
-        raise failure(
-            ValueError,
-            function,
-            argument,
-            "of shape (k, D) with k <= D orthonormal rows",
-            f"shape {shape}",
-            fix,
-        )
+    if not _is_basis(x.shape, D):
+        raise _no_basis(function, argument, x.shape, D)
     return x
 
 
@@ -77,11 +54,38 @@ def bases(
     function: str, argument: str, value: Any, *, D: int | None = None, may_be_empty: bool = False
 ) -> dict[str, jax.Array]:
     """Converts bases ``{q: (k_q, D)}``, all of the same ``D``."""
-    out: dict[str, jax.Array] = {}
-    for name, w in mapping(function, argument, value, may_be_empty=may_be_empty).items():
-        out[name] = basis(function, entry(argument, name), w, D=D)
-        D = out[name].shape[1]
+    out = mapping(function, argument, value, may_be_empty=may_be_empty)
+    for name, w in out.items():
+        # Arrays that are as they should be, the common case, cost an eager call a microsecond
+        # each here, and a name for what is wrong with them as much again.
+        if not is_floating(w):
+            w = out[name] = floating(function, entry(argument, name), w)
+        shape = w.shape
+        if not _is_basis(shape, D):
+            raise _no_basis(function, entry(argument, name), shape, D)
+        D = shape[1]
     return out
+
+
+def _is_basis(shape: tuple[int, ...], D: int | None) -> bool:
+    return len(shape) == 2 and 0 < shape[0] <= shape[1] and (D is None or shape[1] == D)
+
+
+def _no_basis(function: str, argument: str, shape: tuple[int, ...], D: int | None) -> Exception:
+    expected, fix = "of shape (k, D) with k >= 1", "A basis has one row a direction."
+    if len(shape) == 1:
+        fix = f"A basis has one row a direction: pass {argument}[None] for a single one."
+    elif len(shape) == 2 and 0 not in shape:
+        fix = f"It looks transposed: pass {argument}.T."
+        if D is not None and shape[1] != D:
+            expected = f"of shape (k, D) with D = {D}"
+            if shape[0] != D:
+                fix = "Solve the subspaces on latents of this width."
+        else:
+            expected = "of shape (k, D) with k <= D orthonormal rows"
+            if D is not None:
+                fix = "More rows than latents can't be orthonormal: leave some out."
+    return failure(ValueError, function, argument, expected, f"shape {shape}", fix)
 
 
 def same_latents(function: str, first: str, W_a: jax.Array, second: str, W_b: jax.Array) -> None:

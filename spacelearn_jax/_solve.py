@@ -48,9 +48,10 @@ def _solve_subspaces(
     for names in alike(batches, sizes):
         group, k_q = [batches[q] for q in names], sizes[names[0]]
         vectors = cross_vectors(group, k_q, solver=solver, axis_name=axis_name)
-        own = dict(_stacks.cut(names, leading_bases(vectors)))
+        own: dict[str, jax.Array] = {}
+        for q, (w, v) in _stacks.cut(names, (leading_bases(vectors), leading_pairs(vectors)[1])):
+            own[q], V[q] = w, v
         W |= own
-        V |= _stacks.cut(names, leading_pairs(vectors)[1])
         A |= decoders(own, batches, solver=solver, axis_name=axis_name)
     y_mean = {q: batch.y_mean for q, batch in batches.items()}
     if isinstance(where, dict):
@@ -76,9 +77,9 @@ def from_moments(
         w = leading_bases(vectors)
         if near is not None:
             w = _stacks.each(_moments.aligned, w, _stacks.of([near[q] for q in names]))
-        W |= _stacks.cut(names, w)
-        V |= _stacks.cut(names, leading_pairs(vectors)[1])
-        A |= _stacks.cut(names, _moments.decoders(m, names, w))
+        found = w, _moments.decoders(m, names, w), leading_pairs(vectors)[1]
+        for q, part in _stacks.cut(names, found):
+            W[q], A[q], V[q] = part
     y_mean = dict(m.y_mean)
     if m.missing:
         for q, a in A.items():

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from spacelearn_jax import _cuts
+
 _Tree = TypeVar("_Tree")
 
 
@@ -40,4 +42,5 @@ def cut(names: Sequence[str], stacks: _Tree) -> Iterator[tuple[str, _Tree]]:
     # Without the barrier XLA computes all that leads to a stack once more in every cut.
     stacks = lax.optimization_barrier(stacks)
     for i, q in enumerate(names):
-        yield q, jax.tree.map(lambda x, i=i: lax.index_in_dim(x, i, keepdims=False), stacks)
+        part = _cuts.cut(stacks, i, 1, axis=0)
+        yield q, jax.tree.map(lambda x: x[0], part)

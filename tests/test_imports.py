@@ -17,7 +17,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 #: package. Those of one layer don't know each other.
 LAYERS = (
     ("_checks",),
-    ("_numerics", "_compile", "_files", "_stacks"),
+    ("_numerics", "_compile", "_files", "_cuts"),
+    ("_stacks",),
     ("linalg",),
     ("_moments",),
     ("moments",),

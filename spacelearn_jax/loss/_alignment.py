@@ -1,5 +1,6 @@
 """Alignment: can each quantity be decoded from its own subspace?"""
 
+import functools
 from collections.abc import Hashable, Mapping
 from typing import Literal, overload
 
@@ -33,11 +34,24 @@ def alignment_by_quantity(
         rows = _numerics.rows_of(where, q)
         if isinstance(where, dict):
             S_q = _numerics.center(S_q, rows, axis_name)
-        n = _numerics.count(Z, rows, axis_name, dtype)
-        yc = _numerics.center(_numerics.flatten(Y[q], dtype), rows, axis_name)
-        error = _numerics.total(jnp.sum(jnp.square(S_q @ A[q].astype(dtype) - yc)), axis_name)
-        losses[q] = error / (n * yc.shape[1])
+        losses[q] = _mean_squared_error(S_q, A[q], Y[q], rows, axis_name=axis_name)
     return losses
+
+
+@functools.partial(jax.jit, static_argnames="axis_name")
+def _mean_squared_error(
+    S: jax.Array,
+    A: jax.Array,
+    Y: jax.Array,
+    rows: jax.Array | None,
+    *,
+    axis_name: Hashable | None,
+) -> jax.Array:
+    # Jitted by itself, it is traced and differentiated once for all quantities of a shape.
+    n = _numerics.count(S, rows, axis_name, S.dtype)
+    yc = _numerics.center(_numerics.flatten(Y, S.dtype), rows, axis_name)
+    error = _numerics.total(jnp.sum(jnp.square(S @ A.astype(S.dtype) - yc)), axis_name)
+    return error / (n * yc.shape[1])
 
 
 @compiled(static=("reduction", "axis_name"))

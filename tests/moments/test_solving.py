@@ -119,7 +119,7 @@ def test_decoders_of_latents_of_different_scales(dtype, x64):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "decades", "tol"), [("float32", 2, 2e-6), ("float32", 3, 5e-5), ("float64", 3, 1e-9)]
+    ("dtype", "decades", "tol"), [("float32", 2, 1e-6), ("float32", 3, 2e-5), ("float64", 3, 1e-9)]
 )
 @pytest.mark.parametrize("parts", ["one batch", "updates", "devices", "weights"])
 def test_decoders_of_rotated_ill_conditioned_latents(parts, dtype, decades, tol, x64):
@@ -154,7 +154,8 @@ def test_decoders_of_rotated_ill_conditioned_latents(parts, dtype, decades, tol,
 
 @pytest.mark.parametrize("target", ["of weak directions as well", "of all latents alike"])
 @pytest.mark.parametrize(
-    ("n", "decades", "tol"), [(400, 2, 1e-6), (8192, 2, 1e-6), (20_000, 3, 2e-5)]
+    ("n", "decades", "tol"),
+    [(400, 2, 5e-7), (8192, 2, 5e-7), (1024, 3, 2e-5), (8192, 3, 1e-5), (20_000, 3, 1e-5)],
 )
 def test_decoders_of_many_ill_conditioned_rows(n, decades, tol, target):
     """Long sums, and targets that say little about weak directions: digits that are needed."""

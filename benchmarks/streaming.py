@@ -29,8 +29,8 @@ TARGETS = {"one of 64": (64,), "four of 256": (256,) * 4}
 LATENTS = ("uncorrelated", "correlated")
 NARROW = "one of 64"
 MEMORY_CLAIM = 1.2
-# Aimed at was 0.6 for all.
-SPEED_CLAIM = 0.4
+# Aimed at is 0.6. Of one narrow target, the turn to principal axes leaves 0.57 at most.
+SPEED_CLAIMS = {"uncorrelated": 0.6, "correlated": 0.5}
 ROUNDS = 5
 
 
@@ -115,7 +115,7 @@ def main():
     """Measures, prints and asserts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--timed-rows", type=int, default=64 * B)
+    parser.add_argument("--timed-rows", type=int, default=128 * B)
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -145,7 +145,8 @@ def main():
         _record.save("streaming", results)
     assert many < MEMORY_CLAIM * few, f"{many / few:.2f} times the memory"
     for name, got in share.items():
-        assert got > SPEED_CLAIM, f"{name}: {got:.2f} of the bare products' speed"
+        claim = SPEED_CLAIMS[name.split(",")[0]]
+        assert got > claim, f"{name}: {got:.2f} of the bare products' speed, for {claim}"
 
 
 if __name__ == "__main__":

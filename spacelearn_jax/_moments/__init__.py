@@ -10,6 +10,7 @@ from spacelearn_jax._moments._merge import decayed as decayed
 from spacelearn_jax._moments._merge import merge as merge
 from spacelearn_jax._moments._merge import over_devices as over_devices
 from spacelearn_jax._moments._merge import with_mean_along as with_mean_along
+from spacelearn_jax._moments._plain import of_plain_batch as of_plain_batch
 from spacelearn_jax._moments._sums import Moments as Moments
 from spacelearn_jax._moments._sums import zeros as zeros
 
@@ -23,6 +24,7 @@ __all__ = [
     "merge",
     "misfit",
     "of_batch",
+    "of_plain_batch",
     "over_devices",
     "with_mean_along",
     "zeros",

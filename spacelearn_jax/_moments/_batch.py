@@ -24,15 +24,14 @@ def of_batch(
     targets: bool = False,
     fourth: bool = False,
     compensated: bool = False,
-    plain: bool = False,
     V: jax.Array | None = None,
 ) -> Moments:
     """Returns the moments of one batch, detached.
 
     ``weights`` (B,) count rows more or less often; ``targets`` and ``fourth`` add the
     fields that the functions which solve can do without. ``compensated`` ones are pairs
-    with more digits than float32 has, but for sums of products if ``plain``. Those of
-    latents are of coordinates z V (B, D) where there is a ``V`` (D, D); means are not.
+    with more digits than float32 has. Those of latents are of coordinates z V (B, D) where
+    there is a ``V`` (D, D).
     """
     Z = lax.stop_gradient(Z).astype(dtype)
     if weights is not None:
@@ -42,11 +41,11 @@ def of_batch(
     extra: list[Any] = [{} if kept else None for kept in (targets, fourth, fourth)]
     hi = Moments({}, {}, {}, {}, {}, *extra)
     low_z, low_y, low_zz, low_zy, low_yy = {}, {}, {}, {}, {}
-    rows: dict[str, _Rows] = {}
+    rows: dict[str, Rows] = {}
     Zc: dict[str, jax.Array] = {}
     for group in ["", *Y] if missing else [""]:
         mask = _numerics.rows_of(where, group) if group else _numerics.any_rows(where)
-        own = rows[group] = _Rows(mask, weights, Z, axis_name)
+        own = rows[group] = Rows(mask, weights, Z, axis_name)
         hi.n[group] = own.n
         x, hi.z_mean[group], low_z[group] = own.centred(Z)
         if group or not missing:
@@ -55,9 +54,7 @@ def of_batch(
             Zc[group] = x
             weighted = own.weigh(x)
             if compensated:
-                hi.Szz[group], low_zz[group] = _products.over_rows(
-                    weighted, x, axis_name, plain=plain
-                )
+                hi.Szz[group], low_zz[group] = _products.over_rows(weighted, x, axis_name)
             else:
                 hi.Szz[group] = _numerics.gram(weighted, x, axis_name)
             if hi.third is not None and hi.fourth is not None:
@@ -70,7 +67,7 @@ def of_batch(
         yc, hi.y_mean[q], low_y[q] = rows[group].centred(flat)
         weighted = rows[group].weigh(yc)
         if compensated:
-            hi.Szy[q], low_zy[q] = _products.over_rows(Zc[group], weighted, axis_name, plain=plain)
+            hi.Szy[q], low_zy[q] = _products.over_rows(Zc[group], weighted, axis_name)
         else:
             hi.Szy[q] = _numerics.cross(Zc[group], weighted, axis_name)
         if hi.Syy is None:
@@ -88,7 +85,7 @@ def of_batch(
     return hi._replace(low=low._replace(z_mean=low_z, y_mean=low_y, Szz=low_zz, Szy=low_zy))
 
 
-class _Rows:
+class Rows:
     """Which rows count, and how much."""
 
     def __init__(
@@ -128,12 +125,13 @@ class _Rows:
         shifted rows is small, and so is its own error.
         """
         x = _numerics.keep(x, self.mask)
-        rough = self._mean(x)
+        rough = self.mean(x)
         x = _numerics.keep(x - rough[None], self.mask)
-        rest = self._mean(x)
+        rest = self.mean(x)
         mean, low = two_sum(rough, rest)
         return _numerics.keep(x - rest[None], self.mask), mean, low
 
-    def _mean(self, x: jax.Array) -> jax.Array:
+    def mean(self, x: jax.Array) -> jax.Array:
+        """Returns the mean of rows that are 0 where masked."""
         sums = _numerics.total(jnp.sum(self.weigh(x), axis=0), self.axis_name)
         return rounded(_numerics.safe_divide(sums, self.n))

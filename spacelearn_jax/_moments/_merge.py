@@ -1,6 +1,6 @@
 """Moments of parts made into those of the whole."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
@@ -21,7 +21,7 @@ from spacelearn_jax._moments._sums import (
 )
 
 Shift = dict[str, jax.Array]
-Terms = tuple[jax.Array, ...]
+Added = dict[str, dict[str, list[jax.Array]]]  # terms by field and name
 _MEANS = ("z_mean", "y_mean")
 
 
@@ -37,20 +37,17 @@ def merge(a: Moments, b: Moments) -> Moments:
     of_b = {g: _numerics.safe_divide(b.n[g], n[g]) for g in n}
     merged: dict[str, Any] = {}
     low: dict[str, Any] = {}
-    shift_a: dict[str, Shift] = {}
-    shift_b: dict[str, Shift] = {}
+    between: dict[str, Shift] = {}
     for field in _MEANS:
-        merged[field], low[field], shift_a[field], shift_b[field] = {}, {}, {}, {}
+        merged[field], low[field], between[field] = {}, {}, {}
         low_a, low_b = _low(a, field), _low(b, field)
         for name, x in getattr(a, field).items():
             y = getattr(b, field)[name]
             g = name if field == "z_mean" else a.group(name)
-            between = difference(y, low_b.get(name), x, low_a.get(name))
-            shift_a[field][name] = -of_b[g] * between
-            shift_b[field][name] = of_a[g] * between
-            # From the heavier one the way is shorter, and from the only one there is none.
+            way = between[field][name] = difference(y, low_b.get(name), x, low_a.get(name))
+            # From the heavier one it is shorter, and from the only one there is none.
             heavier = a.n[g] >= b.n[g]
-            step = rounded(jnp.where(heavier, -shift_a[field][name], -shift_b[field][name]))
+            step = rounded(jnp.where(heavier, of_b[g], -of_a[g]) * way)
             rest = None
             if a.low is not None:
                 rest = jnp.where(heavier, low_a[name], low_b[name])
@@ -58,14 +55,17 @@ def merge(a: Moments, b: Moments) -> Moments:
             merged[field][name] = mean
             if rest is not None:
                 low[field][name] = rest
-    add_a, add_b = _moved(a, shift_a), _moved(b, shift_b)
+    # Both are moved to the mean of all: n_a (n_b / n)^2 + n_b (n_a / n)^2 = n_a n_b / n.
+    added = [_moved_products(a, {g: of_a[g] * of_b[g] * n[g] for g in n}, between)]
+    dz = between["z_mean"]
+    added.append(_moved_lengths(a, {g: -of_b[g] * d for g, d in dz.items()}))
+    added.append(_moved_lengths(b, {g: of_a[g] * d for g, d in dz.items()}))
     for field, values in a.fields().items():
         merged[field], low[field] = {}, {}
         low_a, low_b = _low(a, field), _low(b, field)
         for name, x in values.items():
             rest = low_a[name] + low_b[name] if low_a else None
-            terms = [getattr(b, field)[name]]
-            terms += [t for add in (add_a, add_b) if field in add for t in add[field][name]]
+            terms = [getattr(b, field)[name], *_terms(added, field, name)]
             merged[field][name], rest = accumulated(rest, x, *terms)
             if rest is not None:
                 low[field][name] = rest
@@ -132,14 +132,14 @@ def over_devices(m: Moments, axis_name: Hashable) -> Moments:
             rest = rounded(_numerics.safe_divide(lax.psum(m.n[g] * away, axis_name), n[g]))
             means[field][name], rests[field][name] = two_sum(rough, rest)
             shift[field][name] = away - rest
-    add = _moved(m, shift)
+    added = [_moved_products(m, m.n, shift), _moved_lengths(m, shift["z_mean"])]
     sums: dict[str, Any] = {}
     for field, values in m.fields().items():
         low = _low(m, field)
         sums[field], rests[field] = {}, {}
         for name, x in values.items():
             own = Pair(x, low.get(name))
-            for term in add[field][name] if field in add else ():
+            for term in _terms(added, field, name):
                 own = _products.plus(own, term)
             sums[field][name], rests[field][name] = _products.over_devices(own, axis_name)
     return Moments(**sums, **means, low=None if m.low is None else Moments(**rests))
@@ -149,34 +149,43 @@ def _low(m: Moments, field: str) -> Shift:
     return {} if m.low is None else getattr(m.low, field)
 
 
-def _moved(m: Moments, shift: dict[str, Shift]) -> dict[str, dict[str, Terms]]:
-    """Returns what the sums gain where every row is ``shift`` farther from the centre.
+def _terms(added: list[Added], field: str, name: str) -> list[jax.Array]:
+    return [term for each in added for term in each.get(field, {}).get(name, [])]
+
+
+def _moved_products(m: Moments, n: Mapping[str, jax.Array], shift: dict[str, Shift]) -> Added:
+    """Returns what sums of products gain where ``n`` rows are farther from the centre.
 
     Each is the sum of some terms that can be added without another rounding.
     """
-    dz = shift["z_mean"]
-    added: dict[str, dict[str, Terms]] = {field: {} for field in m.fields(ADDITIVE[1:])}
+    dz, dy = shift["z_mean"], shift["y_mean"]
 
-    def outer(n: jax.Array, x: jax.Array, y: jax.Array) -> Terms:
+    def outer(g: str, x: jax.Array, y: jax.Array) -> list[jax.Array]:
         if m.low is None:
-            return (n * jnp.outer(x, y),)
-        product, rest = two_product(rounded(n * x)[:, None], y[None])
-        return product, rounded(rest)
+            return [n[g] * jnp.outer(x, y)]
+        product, rest = two_product(rounded(n[g] * x)[:, None], y[None])
+        return [product, rounded(rest)]
 
+    added = {
+        "Szz": {g: outer(g, dz[g], dz[g]) for g in m.Szz},
+        "Szy": {q: outer(m.group(q), dz[m.group(q)], dy[q]) for q in m.Szy},
+    }
+    if m.Syy is not None:
+        added["Syy"] = {q: outer(m.group(q), dy[q], dy[q]) for q in m.Syy}
+    return added
+
+
+def _moved_lengths(m: Moments, shift: Shift) -> Added:
+    """Returns what sums of powers of lengths gain where latents are farther from the centre."""
+    if m.third is None or m.fourth is None:
+        return {}
+    added: Added = {"third": {}, "fourth": {}}
     for g, S in m.Szz.items():
-        d, n = dz[g], m.n[g]
-        added["Szz"][g] = outer(n, d, d)
-        if m.third is None:
-            continue
+        d, n = shift[g], m.n[g]
         # |z + d|^2 = |z|^2 + 2 z d + |d|^2, multiplied out; sums of z alone are 0.
         Sd = jnp.matmul(S, d, precision=_numerics.EXACT)
         dd, trace = jnp.sum(jnp.square(d)), jnp.trace(S)
-        added["third"][g] = (rounded((trace + n * dd) * d + 2 * Sd),)
+        added["third"][g] = [rounded((trace + n * dd) * d + 2 * Sd)]
         across = jnp.sum(d * (4 * m.third[g] + 4 * Sd))
-        added["fourth"][g] = (rounded(across + 2 * dd * trace + n * jnp.square(dd)),)
-    for q in m.Szy:
-        g, dy = m.group(q), shift["y_mean"][q]
-        added["Szy"][q] = outer(m.n[g], dz[g], dy)
-        if m.Syy is not None:
-            added["Syy"][q] = outer(m.n[g], dy, dy)
+        added["fourth"][g] = [rounded(across + 2 * dd * trace + n * jnp.square(dd))]
     return added

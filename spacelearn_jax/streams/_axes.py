@@ -25,6 +25,8 @@ FIRST_ROWS, ROWS_PER_LATENT = 2**15, 8
 MOST_CORRELATED = 0.3
 # Batches that vary more than this times as much in some coordinate are none that axes fit.
 MOST_GROWTH = 10.0
+# And of those whose mean some of the rows did not tell, sums would lose digits.
+MOST_LARGER = 3.0
 
 
 class Axes(NamedTuple):
@@ -48,27 +50,27 @@ def update(
     where: jax.Array | None,
 ) -> _moments.Moments:
     """Adds a batch of latents (B, D) to the moments of their coordinates."""
+    dtype = sums.n[""].dtype
+    plain, larger = _moments.of_plain_batch(Z, Y, where, dtype, V=axes.V)
 
-    def of_batch(*, plain: bool) -> _moments.Moments:
+    def exact() -> _moments.Moments:
         batch = _moments.of_batch(
             Z,
             Y,
             where,
             None,
-            sums.n[""].dtype,
+            dtype,
             missing=False,
-            targets=sums.Syy is not None,
-            fourth=sums.fourth is not None,
+            targets=True,
+            fourth=True,
             compensated=True,
-            plain=plain,
             V=axes.V,
         )
         return batch if axes.V is None else _moments.with_mean_along(batch, axes.V)
 
-    batch = of_batch(plain=True)
-    alike = jnp.all(_variances(batch) <= MOST_GROWTH * _variances(sums))
-    fits = alike & (_most_correlated(sums) <= MOST_CORRELATED)
-    return _moments.merge(sums, lax.cond(fits, lambda: batch, lambda: of_batch(plain=False)))
+    alike = jnp.all(_variances(plain) <= MOST_GROWTH * _variances(sums))
+    fits = alike & (_most_correlated(sums) <= MOST_CORRELATED) & (larger <= MOST_LARGER)
+    return _moments.merge(sums, lax.cond(fits, lambda: plain, exact))
 
 
 def looked_at(sums: _moments.Moments, axes: Axes | None) -> tuple[_moments.Moments, Axes]:

@@ -14,6 +14,7 @@ from spacelearn_jax import _checks
 #: rows may have more bytes. What a program works on is as large again, and memory of more
 #: than 32 MiB comes from the system, page by page, for every piece anew.
 MOST_ROWS, FEWEST_ROWS, MOST_BYTES = 8192, 1024, 24 * 2**20
+_ALIGNMENT = 64  # bytes
 
 
 class Piece(NamedTuple):
@@ -64,10 +65,11 @@ def cut(function: str, piece: Piece) -> Piece:
         if isinstance(x, jax.Array) and x.shape[0] == size:
             return x
         # Always a copy: loaders reuse their buffers while the device still reads.
-        whole = np.zeros((size, *x.shape[1:]), x.dtype.newbyteorder("="))
+        whole = _empty((size, *x.shape[1:]), x.dtype.newbyteorder("="))
         whole[: piece.rows] = (np.asarray(x) if isinstance(x, jax.Array) else x)[
             start : start + piece.rows
         ]
+        whole[piece.rows :] = 0
         if whole.dtype.kind in "iu" and jax.dtypes.canonicalize_dtype(whole.dtype) != whole.dtype:
             # JAX would wrap what doesn't fit 32 bits around; targets become floats anyway.
             return whole.astype(np.float32) if target else _narrow(function, whole)
@@ -80,6 +82,14 @@ def cut(function: str, piece: Piece) -> Piece:
     of_targets = functools.partial(padded, target=True)
     arrays = jax.tree.map(of_inputs, inputs), jax.tree.map(of_targets, Y)
     return piece._replace(arrays=arrays)
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Returns an array where the CPU's arrays may lie: one elsewhere would be copied there."""
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def _narrow(function: str, x: np.ndarray) -> np.ndarray:

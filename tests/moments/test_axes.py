@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from spacelearn_jax import fit_stream
+from spacelearn_jax import _moments, fit_stream
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.streams import _axes
 
@@ -46,6 +46,13 @@ def uncorrelated(decades):
     return Z.astype(np.float32), {"y": Z[:, ::-1].astype(np.float32)}
 
 
+def targets_that_jump(decades):
+    """Returns targets that from the second half on are about another mean."""
+    Z, Y = latents(decades)
+    Y["y"][len(Z) // 2 :] += 3000
+    return Z, Y
+
+
 def decoder_error(space, batch):
     """Returns how far the decoder is from least squares in float64."""
     Z, y = (x - x.mean(0, dtype=np.float64) for x in (batch[0].astype(np.float64), batch[1]["y"]))
@@ -58,6 +65,12 @@ def decoder_error(space, batch):
 def test_decoders_are_as_accurate_as_of_few_rows(data, decades):
     batch = data(decades)
     assert decoder_error(fit_stream(cut(batch, *SIZES), k=D), batch) < 2e-6
+
+
+def test_targets_that_jump():
+    # Of a variance that is 10^5 of what is explained, float32 leaves fewer digits.
+    batch = targets_that_jump(1)
+    assert decoder_error(fit_stream(cut(batch, *SIZES), k=D), batch) < 2e-5
 
 
 def states(batch):
@@ -84,7 +97,7 @@ def test_axes_are_replaced_when_they_do_not_fit():
     assert all(axes is seen[0] for axes in seen)
 
 
-@pytest.mark.parametrize("data", [latents, sorted_by_class, uncorrelated])
+@pytest.mark.parametrize("data", [latents, sorted_by_class, uncorrelated, targets_that_jump])
 def test_moments_come_back_to_their_own_coordinates(data):
     batch = data(2)
     _, sums = states(batch)
@@ -128,6 +141,22 @@ def test_more_rows_are_looked_at_ever_more_rarely():
     assert _axes.due(0, 100_000, D)  # several at once
     assert not _axes.due(8 * 1000 - 100, 8 * 1000 - 1, 1000)
     assert _axes.due(8 * 1000 - 100, 8 * 1000, 1000)
+
+
+def test_rows_that_are_no_sample_of_the_others_get_all_products():
+    Z, Y = uncorrelated(0)
+    Z[::32] += 30 * np.random.default_rng(1).choice([-1, 1], D)  # those that are looked at first
+    first, second = (jax.tree.map(lambda x, i=i: x[i : i + 8192], (Z, Y)) for i in (0, N - 8192))
+    sums = Moments.from_batch(*first).sums
+    sums = sums._replace(Szz={"": 100 * np.diag(np.diagonal(sums.Szz[""]))})  # that fits
+    exact = Moments.from_batch(*second)
+    got = _axes.update(sums, _axes.Axes(None), *second, None)
+    expected = _moments.merge(sums, exact.sums)
+    for field in ("Szz", "Szy"):
+        for name, S in getattr(expected, field).items():
+            pairs = ((S, expected), (getattr(got, field)[name], got))
+            a, b = (np.float64(x) + getattr(m.low, field)[name] for x, m in pairs)
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * abs(a).max())
 
 
 @pytest.mark.parametrize("turned", [True, False])

@@ -31,6 +31,7 @@ def growth(results: dict[str, Any], path: pathlib.Path) -> None:
 # One look for a name in all panels, whichever peers a panel has.
 _STYLES = {
     "ours": ("C0", "o-"),
+    "ours, six approximate directions": ("C0", "o:"),
     "spacelearn, exact": ("C1", "s-"),
     "spacelearn, default": ("C2", "^-"),
     "eigenproblem": ("C4", "x:"),

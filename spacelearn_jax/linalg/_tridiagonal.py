@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsp_linalg
+import numpy as np
 from jax import lax
 
 from spacelearn_jax import _numerics
@@ -44,7 +45,7 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     # At an eigenvalue that is known to rounding, each iteration takes off all but rounding
     # over the gap. A start may happen to lack a vector, or to be near to another's of the
     # same eigenvalue, which the second makes up for.
-    X = jax.random.normal(jax.random.key(0), (n, m), G.dtype)
+    X = jnp.asarray(np.random.default_rng(0).standard_normal((n, m)), G.dtype)
     for _ in range(2):
         X = _lapack.qr(lax.map(solved, (counted, X.T)).T)[0]
     TX = d[:, None] * X

@@ -39,7 +39,7 @@ def _cutter(size: int, axis: int) -> Callable[[Any, jax.Array], Any]:
         return lax.platform_dependent(tree, start, cpu=hidden, default=taken)
 
     @part.def_vmap
-    def _(size: int, batched: list[Any], tree: Any, start: jax.Array) -> tuple[Any, Any]:
+    def _(_: int, batched: list[Any], tree: Any, start: jax.Array) -> tuple[Any, Any]:
         # Of a condition for each of a batch, both branches would be computed.
         def of_batch(x: jax.Array, is_batched: bool) -> jax.Array:
             return taken(x, start, axis + is_batched)

@@ -89,8 +89,8 @@ def check_previous(
     _checks.has_names(function, "W_prev", given, W)
     D = next(iter(W.values())).shape[1]
     prev = _checks.bases(function, "W_prev", {q: given[q] for q in W}, D=D)
-    for q, old in prev.items() if metric == "basis" else ():
-        if old.shape != W[q].shape:
+    for q, old in prev.items():
+        if metric == "basis" and old.shape != W[q].shape:
             raise _checks.failure(
                 ValueError,
                 function,

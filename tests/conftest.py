@@ -43,12 +43,31 @@ OPTIMIZED = {
 @pytest.fixture(autouse=True, scope="module")
 def quick_to_compile(request):
     """Skips costly optimizations, but where they are what is tested."""
-    path = pathlib.Path(request.path)
     before = jax.config.read("jax_disable_most_optimizations")
-    quick = f"{path.parent.name}/{path.stem}" not in OPTIMIZED
+    quick = _file(request.path) not in OPTIMIZED
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+#: Files whose tests wait for processes of their own, up to minutes each.
+LONGEST = {
+    "devices/test_devices",
+    "demo/test_run",
+    "distributed/test_processes",
+    "tests/test_benchmarks",
+    "tests/test_notebooks",
+    "tests/test_readme",
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Starts the longest tests first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: _file(item.path) not in LONGEST)
+
+
+def _file(path):
+    return f"{path.parent.name}/{path.stem}"
 
 
 MAPS = pathlib.Path("/proc/self/maps")

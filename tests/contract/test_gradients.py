@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from .closeness import assert_finite
 from .registry import (
     CASES,
     COUNT,
@@ -14,7 +13,6 @@ from .registry import (
     DISTINCT,
     ROUTES,
     SOLVED,
-    evaluate,
     ids,
     jitted,
     objective,
@@ -53,13 +51,19 @@ def test_second_derivatives_are_those_of_finite_differences(case):
 @pytest.mark.parametrize("case", [c for c in CASES if c.kind in (SOLVED, COUNT)], ids=ids)
 def test_what_is_solved_carries_no_gradient(case):
     inputs = case.inputs(jnp.float32)
-    out, gradient = evaluate(case)(inputs)
-    assert all(not np.any(g) for g in jax.tree.leaves(gradient))
     ones = jax.tree.map(jnp.ones_like, inputs)
-    _, tangents = jax.jvp(jitted(case), (inputs,), (ones,))
-    for tangent in jax.tree.leaves(tangents):
-        assert tangent.dtype == jax.dtypes.float0 or not np.any(tangent)
-    assert_finite(out)
+
+    # Of derivatives alone, without values, nothing is left to compile where they are zeros.
+    @jax.jit
+    def derivatives(x):
+        gradient = jax.grad(lambda x: objective(case(x)))(x)
+        _, tangents = jax.jvp(case, (x,), (ones,))
+        tangents = [t for t in jax.tree.leaves(tangents) if t.dtype != jax.dtypes.float0]
+        return gradient, tangents
+
+    found = jax.tree.leaves(derivatives(inputs))
+    assert len(found) >= len(jax.tree.leaves(inputs))
+    assert all(not np.any(x) for x in found)
 
 
 @pytest.mark.parametrize("name", ["full", "left", "right"])

@@ -1,18 +1,34 @@
 """The moments of one batch from one product of each kind and few passes over it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
-from spacelearn_jax._moments import _products
 from spacelearn_jax._moments._batch import Rows
 from spacelearn_jax._moments._merge import with_mean_along
 from spacelearn_jax._moments._sums import Moments, rounded, two_sum
 
 _SAMPLE = 256  # rows
+# Rows that are centred, turned and multiplied at once: those stay in the cache meanwhile.
+_PART = 1024
+
+_Batch = tuple[jax.Array, dict[str, jax.Array], jax.Array | None]
+
+
+class _Sums(NamedTuple):
+    """Sums over rows of latents x, coordinates c = x V and targets y, about any centre."""
+
+    x: jax.Array  # (D,)
+    y: dict[str, jax.Array]  # {q: (p_q,)}
+    cc: jax.Array  # (D, D)
+    cy: dict[str, jax.Array]  # {q: (D, p_q)}
+    yy: dict[str, jax.Array]  # {q: (p_q, p_q)}
+    third: jax.Array  # (D,), of |c|^2 c
+    fourth: jax.Array  # (), of |c|^4
 
 
 def of_plain_batch(
@@ -22,6 +38,8 @@ def of_plain_batch(
     dtype: jnp.dtype,
     *,
     V: jax.Array | None,
+    fourth: bool,
+    in_parts: bool,
 ) -> tuple[Moments, jax.Array]:
     """Returns moments as pairs, detached, and by what their sums of products were larger.
 
@@ -29,53 +47,92 @@ def of_plain_batch(
     leaves of the mean of all, d, is taken off the products, n d d^T. It is small where a
     sample tells the mean, and where it is not, n d^2 over the sum that is left, at most, says
     how many digits are lost. The first row has to be valid. Latents are coordinates z V
-    (B, D) where there is a ``V`` (D, D).
+    (B, D) where there is a ``V`` (D, D). ``fourth`` adds sums of powers of their lengths.
+    ``in_parts`` works on some rows after the other, which all have to be on one device.
     """
     Z = lax.stop_gradient(Z).astype(dtype)
-    own = Rows(where, None, Z, None)
+    Y = {q: _numerics.flatten(lax.stop_gradient(y), dtype) for q, y in Y.items()}
+    n = Rows(where, None, Z, None).n
     some = slice(None, None, -(-len(Z) // _SAMPLE))
     sample = Rows(None if where is None else where[some], None, Z[some], None)
 
-    def centred(x: jax.Array) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
+    def centre(x: jax.Array) -> jax.Array:
         # From the first row on, so that nothing is left of a column that is constant.
-        rough = x[0] + sample.mean(_numerics.keep(x[some] - x[:1], sample.mask))
-        x = _numerics.keep(x - rough[None], where)
-        d = own.mean(x)
-        return x, d, two_sum(rough, d)
+        return x[0] + sample.mean(_numerics.keep(x[some] - x[:1], sample.mask))
 
-    def product(x: jax.Array, y: jax.Array, dx: jax.Array, dy: jax.Array) -> jax.Array:
-        P = _products.over_rows(x, y, None, plain=True).high
-        return rounded(P - own.n * jnp.outer(dx, dy))
+    z_rough, y_rough = centre(Z), {q: centre(y) for q, y in Y.items()}
+
+    def sums_of(batch: _Batch) -> _Sums:
+        Z, Y, where = batch
+        x = _numerics.keep(Z - z_rough[None], where)
+        c = x if V is None else jnp.matmul(x, V, precision=_numerics.EXACT)
+        y = {q: _numerics.keep(y - y_rough[q][None], where) for q, y in Y.items()}
+        square = jnp.sum(jnp.square(c), axis=1, keepdims=True)
+        return _Sums(
+            jnp.sum(x, axis=0),
+            {q: jnp.sum(y, axis=0) for q, y in y.items()},
+            _numerics.cross(c, c, None),
+            {q: _numerics.cross(c, y, None) for q, y in y.items()},
+            {q: _numerics.gram(y, y, None) for q, y in y.items()},
+            _numerics.gram(c, square, None)[:, 0] if fourth else jnp.zeros_like(x[0]),
+            jnp.sum(jnp.square(square)) if fourth else jnp.zeros((), dtype),
+        )
+
+    sums = _added(sums_of, (Z, Y, where)) if in_parts else sums_of((Z, Y, where))
+
+    def mean(total: jax.Array) -> jax.Array:
+        return rounded(_numerics.safe_divide(total, n))
+
+    def moved(S: jax.Array, dx: jax.Array, dy: jax.Array) -> jax.Array:
+        return rounded(S - n * jnp.outer(dx, dy))
 
     def larger(S: jax.Array, d: jax.Array) -> jax.Array:
-        return jnp.max(_numerics.safe_divide(own.n * jnp.square(d), jnp.abs(jnp.diagonal(S))))
+        return jnp.max(_numerics.safe_divide(n * jnp.square(d), jnp.abs(jnp.diagonal(S))))
 
-    x, dx, (mean, rest) = centred(Z)
-    if V is not None:
-        x, dx = (jnp.matmul(rows, V, precision=_numerics.EXACT) for rows in (x, dx))
-    Szz = product(x, x, dx, dx)
-    ratios = [larger(Szz, dx)]
-    square = jnp.sum(jnp.square(x - dx[None]), axis=1, keepdims=True)
-    square = _numerics.keep(square, where)
-    third = _numerics.gram(x, square, None)[:, 0] - dx * jnp.sum(square)
-    y_mean, y_rest, Szy, Syy = {}, {}, {}, {}
-    for q, y in Y.items():
-        flat = _numerics.flatten(lax.stop_gradient(y), dtype)
-        yc, dy, (y_mean[q], y_rest[q]) = centred(flat)
-        Szy[q] = product(x, yc, dx, dy)
-        Syy[q] = product(yc, yc, dy, dy)
-        ratios.append(larger(Syy[q], dy))
+    dz, dy = mean(sums.x), {q: mean(total) for q, total in sums.y.items()}
+    d = dz if V is None else jnp.matmul(dz, V, precision=_numerics.EXACT)
     batch = Moments(
-        {"": own.n},
-        {"": mean},
-        {"": Szz},
-        y_mean,
-        Szy,
-        Syy,
-        third={"": third},
-        fourth={"": jnp.sum(jnp.square(square))},
+        {"": n},
+        {"": z_rough},
+        {"": moved(sums.cc, d, d)},
+        y_rough,
+        {q: moved(S, d, dy[q]) for q, S in sums.cy.items()},
+        {q: moved(S, dy[q], dy[q]) for q, S in sums.yy.items()},
     )
+    ratios = [larger(batch.Szz[""], d), *(larger(S, dy[q]) for q, S in (batch.Syy or {}).items())]
+    if fourth:
+        # |c - d|^2 = |c|^2 - 2 c d + |d|^2, multiplied out.
+        dd, trace = jnp.sum(jnp.square(d)), jnp.trace(sums.cc)
+        Sd = jnp.matmul(sums.cc, d, precision=_numerics.EXACT)
+        third = sums.third - 2 * Sd + (2 * n * dd - trace) * d
+        rest = jnp.sum(4 * d * (Sd - sums.third)) + 2 * dd * trace - 3 * n * jnp.square(dd)
+        batch = batch._replace(third={"": third}, fourth={"": sums.fourth + rest})
+    z_mean, z_low = two_sum(z_rough, dz)
+    means = {q: two_sum(rough, dy[q]) for q, rough in y_rough.items()}
+    batch = batch._replace(z_mean={"": z_mean}, y_mean={q: high for q, (high, _) in means.items()})
     low = jax.tree.map(jnp.zeros_like, batch)
-    batch = batch._replace(low=low._replace(z_mean={"": rest}, y_mean=y_rest))
+    low = low._replace(z_mean={"": z_low}, y_mean={q: rest for q, (_, rest) in means.items()})
+    batch = batch._replace(low=low)
     batch = batch if V is None else with_mean_along(batch, V)
     return batch, jnp.max(jnp.stack(ratios))
+
+
+def _added(sums_of: Callable[[_Batch], _Sums], batch: _Batch) -> _Sums:
+    """Adds the sums of parts of the rows."""
+    n = len(batch[0])
+    parts = -(-n // _PART)
+    if parts == 1:
+        return sums_of(batch)
+    size = -(-n // parts)
+
+    def step(i: jax.Array, sums: _Sums) -> _Sums:
+        # The last part starts early, to be as long as the others, and leaves out what it has
+        # in common with the one before.
+        start = jnp.minimum(i * size, n - size)
+        Z, Y, where = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, start, size), batch)
+        new = start + jnp.arange(size) >= i * size
+        found = sums_of((Z, Y, new if where is None else new & where))
+        return jax.tree.map(jnp.add, sums, found)
+
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(sums_of, batch))
+    return lax.fori_loop(0, parts, step, zero)

@@ -42,23 +42,17 @@ class Pair(NamedTuple):
         return float(jnp.finfo(self.high.dtype).eps) if self.low is None else 2.0**-29
 
 
-def over_rows(
-    x: jax.Array, y: jax.Array, axis_name: Hashable | None, *, plain: bool = False
-) -> Pair:
-    """Returns x^T y (d, e) of float32 rows (n, d) and (n, e) on all devices of a mesh axis.
-
-    ``plain`` asks for no more digits than one product of matrices gives.
-    """
-    product = _plain if plain else _product
+def over_rows(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> Pair:
+    """Returns x^T y (d, e) of float32 rows (n, d) and (n, e) on all devices of a mesh axis."""
     n = x.shape[0]
     if n <= MANY_ROWS:
-        P = product(x, y)
+        P = _product(x, y)
     else:
         # As many parts as a power of two, so that those of devices stay where they are.
         parts = 2 ** _bits(-(-n // _PART_ROWS))
 
         def of_part(x: jax.Array, y: jax.Array) -> Pair:
-            return over_devices(product(x, y), "parts")
+            return over_devices(_product(x, y), "parts")
 
         def cut(x: jax.Array) -> jax.Array:
             return jnp.pad(x, ((0, -n % parts), (0, 0))).reshape(parts, -1, x.shape[1])
@@ -69,11 +63,6 @@ def over_rows(
             each = jax.vmap(of_part, axis_name="parts")(cut(x), cut(y))
         P = jax.tree.map(lambda sum: sum[0], each)
     return P if axis_name is None else over_devices(P, axis_name)
-
-
-def _plain(x: jax.Array, y: jax.Array) -> Pair:
-    P = _numerics.gram(x, y, None) if y is x else _numerics.cross(x, y, None)
-    return Pair(P, jnp.zeros_like(P))
 
 
 def _product(x: jax.Array, y: jax.Array) -> Pair:

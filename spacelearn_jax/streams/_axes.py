@@ -8,7 +8,7 @@ they have to fit. Rows that vary elsewhere than those before get all products, a
 as there are many of them, other axes.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,17 +41,30 @@ def due(before: int, after: int, D: int) -> bool:
     return (before // first).bit_length() < (after // first).bit_length()
 
 
-@compiled()
+def on_one_device(*batch: Any) -> bool:
+    """Tells whether all arrays are on one device, the same."""
+    return len({d for x in jax.tree.leaves(batch) for d in x.sharding.device_set}) == 1
+
+
+@compiled(static=("in_parts",))
 def update(
     sums: _moments.Moments,
     axes: Axes,
     Z: jax.Array,
     Y: dict[str, jax.Array],
     where: jax.Array | None,
+    *,
+    in_parts: bool,
 ) -> _moments.Moments:
-    """Adds a batch of latents (B, D) to the moments of their coordinates."""
+    """Adds a batch of latents (B, D) to the moments of their coordinates.
+
+    ``in_parts``, if it is on one device: elsewhere parts would have to be gathered.
+    """
     dtype = sums.n[""].dtype
-    plain, larger = _moments.of_plain_batch(Z, Y, where, dtype, V=axes.V)
+    fourth = sums.fourth is not None
+    plain, larger = _moments.of_plain_batch(
+        Z, Y, where, dtype, V=axes.V, fourth=fourth, in_parts=in_parts
+    )
 
     def exact() -> _moments.Moments:
         batch = _moments.of_batch(
@@ -62,7 +75,7 @@ def update(
             dtype,
             missing=False,
             targets=True,
-            fourth=True,
+            fourth=fourth,
             compensated=True,
             V=axes.V,
         )

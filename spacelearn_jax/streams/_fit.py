@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from spacelearn_jax import _checks, _numerics
+from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._solve import solve_subspaces
 from spacelearn_jax._subspaces import moment_limits
 from spacelearn_jax.linalg._solvers import Solver, check_solver
@@ -100,7 +100,7 @@ def fit_stream(
     options = _options(k, k_thresholds, checkpoint, batch_size, checkpoint_every)
     check_solver(NAME, solver)
     penalty = _checks.positive(NAME, "ridge", ridge, or_zero=True)
-    share_of(NAME, shrinkage)
+    _, estimated = share_of(NAME, shrinkage)
     progress = _checks.flag(NAME, "progress", progress)
     across_processes = _checks.flag(NAME, "across_processes", across_processes)
     source = Source(NAME, encode, quantities)
@@ -108,7 +108,9 @@ def fit_stream(
     def check(m: Moments) -> None:
         _sized(m, k, k_thresholds, solver, data=False)
 
-    m = _gathered(batches, source, check, show=progress, **options)
+    # What an estimated shrinkage takes; with a checkpoint another run may ask for one.
+    fourth = estimated or checkpoint is not None or across_processes
+    m = _gathered(batches, source, check, show=progress, fourth=fourth, **options)
     if across_processes:
         m = _processes.merged(NAME, m)
     if m is None or float(m.count) < 2:
@@ -136,6 +138,7 @@ def _gathered(
     size: int | None,
     every: float,
     show: bool,
+    fourth: bool,
 ) -> Moments | None:
     """Returns the moments of all batches, None without a row.
 
@@ -162,7 +165,7 @@ def _gathered(
             z, y, mask, _ = _given.batch(NAME, Z, Y, jax.device_put(piece.mask), None, None)
             if m is None:
                 size = z.shape[0]
-                m = _zero(z, y)
+                m = _zero(z, y, fourth=fourth)
                 check(m)
                 if path is not None:
                     kept = jax.tree.map(lambda x, n=piece.rows: x[:n], jax.device_get((z, y)))
@@ -181,7 +184,8 @@ def _gathered(
             if axes is None:
                 sums = _compiled.update(m.sums, z, y, mask, None, None, axis_name=None)
             else:
-                sums = _axes.update(m.sums, axes, z, y, mask)
+                in_parts = _axes.on_one_device(z, y)
+                sums = _axes.update(m.sums, axes, z, y, mask, in_parts=in_parts)
             if sums.low is not None and _axes.due(rows, rows + piece.rows, z.shape[1]):
                 sums, axes = _axes.looked_at(sums, axes)
             m = Moments(sums, m.shapes)
@@ -227,10 +231,20 @@ def _sized(
     return dict(zip(m.sums.Szy, sizes, strict=True))
 
 
-def _zero(Z: jax.Array, Y: Mapping[str, jax.Array]) -> Moments:
+def _zero(Z: jax.Array, Y: Mapping[str, jax.Array], *, fourth: bool) -> Moments:
     floats = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
     dtype = _numerics.compute_dtype(Z, *floats)
-    return Moments.zeros(Z.shape[1], {q: y.shape[1:] for q, y in Y.items()}, dtype)
+    shapes, widths = _given.sizes(NAME, {q: y.shape[1:] for q, y in Y.items()})
+    sums = _moments.zeros(
+        Z.shape[1],
+        widths,
+        dtype,
+        targets=True,
+        fourth=fourth,
+        missing=False,
+        compensated=dtype == jnp.float32,
+    )
+    return Moments(sums, shapes)
 
 
 def _options(

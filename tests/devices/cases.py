@@ -15,6 +15,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from spacelearn_jax import fit_stream
 from spacelearn_jax.loss import isotropy_loss
 from spacelearn_jax.moments import Moments
 
@@ -337,6 +338,21 @@ def test_moments_of_many_rows(kind):
         expected = wide.T @ np.reshape(y, (len(y), -1)).astype(np.float64)
         np.testing.assert_allclose(got.Szy[q], expected, atol=5e-7 * len(Z))
         assert got.Szy[q].sharding.is_fully_replicated
+
+
+def test_stream_of_sharded_batches():
+    # Enough rows for plain sums about principal axes, of which no device has all.
+    rng = np.random.default_rng(0)
+    Z = (rng.normal(size=(6 * 8192, 4)) @ rng.normal(size=(4, 4))).astype(np.float32)
+    Y = {"y": Z[:, :2] ** 2}
+    rows = NamedSharding(make_mesh(AxisType.Auto), P("data"))
+    batches = [
+        jax.device_put((Z[i : i + 8192], {"y": Y["y"][i : i + 8192]}), rows)
+        for i in range(0, len(Z), 8192)
+    ]
+    got, expected = fit_stream(batches, k=2), fit_stream(jax.device_get(batches), k=2)
+    close_to = functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-5)
+    jax.tree.map(close_to, got.decode(Z[:8]), expected.decode(Z[:8]))
 
 
 # vmap and pmap

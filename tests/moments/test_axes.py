@@ -77,7 +77,10 @@ def states(batch):
     """Returns the axes at every look at the sums, and the moments at the end."""
     m, axes, seen, count = Moments.zeros(D, {"y": D}).sums, None, [], 0
     for Z, Y in cut(batch, *SIZES):
-        m = Moments(m, ()).update(Z, Y).sums if axes is None else _axes.update(m, axes, Z, Y, None)
+        if axes is None:
+            m = Moments(m, ()).update(Z, Y).sums
+        else:
+            m = _axes.update(m, axes, Z, Y, None, in_parts=True)
         if _axes.due(count, count + len(Z), D):
             m, axes = _axes.looked_at(m, axes)
             seen.append(axes)
@@ -150,7 +153,7 @@ def test_rows_that_are_no_sample_of_the_others_get_all_products():
     sums = Moments.from_batch(*first).sums
     sums = sums._replace(Szz={"": 100 * np.diag(np.diagonal(sums.Szz[""]))})  # that fits
     exact = Moments.from_batch(*second)
-    got = _axes.update(sums, _axes.Axes(None), *second, None)
+    got = _axes.update(sums, _axes.Axes(None), *second, None, in_parts=True)
     expected = _moments.merge(sums, exact.sums)
     for field in ("Szz", "Szy"):
         for name, S in getattr(expected, field).items():
@@ -165,7 +168,9 @@ def test_what_fits_takes_one_product_each(turned):
     Z, Y = next(cut(latents(1), 256))
     sums = Moments.from_batch(Z, Y).sums
     axes = _axes.Axes(np.eye(D, dtype=np.float32) if turned else None)
-    program = jax.make_jaxpr(lambda *inputs: _axes.update(*inputs, None))(sums, axes, Z, Y)
+    program = jax.make_jaxpr(lambda *inputs: _axes.update(*inputs, None, in_parts=True))(
+        sums, axes, Z, Y
+    )
     where_all_fits = equations(program, lambda name: name != "cond")
     products = [e for e in where_all_fits if e.primitive.name == "dot_general"]
     sizes = [[v.aval.shape for v in e.invars] for e in products]

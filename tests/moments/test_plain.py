@@ -10,18 +10,30 @@ from spacelearn_jax.moments import Moments
 from .batches import WIDTHS, D, assert_holds, part, rows, two_pass
 
 
-def plain(Z, Y, where=None, *, V=None):
-    sums, larger = _moments.of_plain_batch(jnp.asarray(Z), Y, where, jnp.dtype("float32"), V=V)
+def plain(Z, Y, where=None, *, V=None, in_parts=True):
+    sums, larger = _moments.of_plain_batch(
+        jnp.asarray(Z), Y, where, jnp.dtype("float32"), V=V, fourth=True, in_parts=in_parts
+    )
     return Moments(sums, Moments.zeros(D, WIDTHS).shapes), larger
 
 
-@pytest.mark.parametrize("B", [1, 5, 256, 2000, 10_000])
+@pytest.mark.parametrize("B", [1, 5, 256, 2000, 2500, 10_000])
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_it_is_two_pass(B, offset):
     batch = rows(0, B, "float32", offset)
     m, larger = plain(*batch)
     assert_holds(m, two_pass(*batch), 2e-6)
     assert larger < 0.5
+
+
+def test_parts_are_the_whole():
+    # Three of 834 rows: two are in two of them.
+    Z, Y = rows(0, 2500, "float32", 30.0)
+    assert_holds(plain(Z, Y, in_parts=False)[0], two_pass(Z, Y), 2e-6)
+    keep = np.arange(2500) % 3 != 1
+    expected = two_pass(*part((Z, Y), keep))
+    for in_parts in (False, True):
+        assert_holds(plain(Z, Y, jnp.asarray(keep), in_parts=in_parts)[0], expected, 2e-6)
 
 
 def test_masked_rows_are_left_out():

@@ -29,8 +29,7 @@ TARGETS = {"one of 64": (64,), "four of 256": (256,) * 4}
 LATENTS = ("uncorrelated", "correlated")
 NARROW = "one of 64"
 MEMORY_CLAIM = 1.2
-# Aimed at is 0.6.
-SPEED_CLAIMS = {"uncorrelated": 0.6, "correlated": 0.55}
+SPEED_CLAIM = 0.6
 ROUNDS = 5
 
 
@@ -145,8 +144,7 @@ def main():
         _record.save("streaming", results)
     assert many < MEMORY_CLAIM * few, f"{many / few:.2f} times the memory"
     for name, got in share.items():
-        claim = SPEED_CLAIMS[name.split(",")[0]]
-        assert got > claim, f"{name}: {got:.2f} of the bare products' speed, for {claim}"
+        assert got > SPEED_CLAIM, f"{name}: {got:.2f} of the bare products' speed"
 
 
 if __name__ == "__main__":

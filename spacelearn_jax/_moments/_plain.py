@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
+from spacelearn_jax._moments import _products
 from spacelearn_jax._moments._batch import Rows
 from spacelearn_jax._moments._merge import with_mean_along
 from spacelearn_jax._moments._sums import Moments, rounded, two_sum
@@ -66,14 +67,14 @@ def of_plain_batch(
         Z, Y, where = batch
         x = _numerics.keep(Z - z_rough[None], where)
         c = x if V is None else jnp.matmul(x, V, precision=_numerics.EXACT)
-        y = {q: _numerics.keep(y - y_rough[q][None], where) for q, y in Y.items()}
+        yc = {q: _numerics.keep(y - y_rough[q][None], where) for q, y in Y.items()}
         square = jnp.sum(jnp.square(c), axis=1, keepdims=True)
         return _Sums(
             jnp.sum(x, axis=0),
-            {q: jnp.sum(y, axis=0) for q, y in y.items()},
+            {q: jnp.sum(y, axis=0) for q, y in yc.items()},
             _numerics.cross(c, c, None),
-            {q: _numerics.cross(c, y, None) for q, y in y.items()},
-            {q: _numerics.gram(y, y, None) for q, y in y.items()},
+            {q: _numerics.cross(c, y, None) for q, y in yc.items()},
+            {q: _numerics.gram(y, y, None) for q, y in yc.items()},
             _numerics.gram(c, square, None)[:, 0] if fourth else jnp.zeros_like(x[0]),
             jnp.sum(jnp.square(square)) if fourth else jnp.zeros((), dtype),
         )
@@ -91,15 +92,15 @@ def of_plain_batch(
 
     dz, dy = mean(sums.x), {q: mean(total) for q, total in sums.y.items()}
     d = dz if V is None else jnp.matmul(dz, V, precision=_numerics.EXACT)
-    batch = Moments(
-        {"": n},
-        {"": z_rough},
-        {"": moved(sums.cc, d, d)},
-        y_rough,
-        {q: moved(S, d, dy[q]) for q, S in sums.cy.items()},
-        {q: moved(S, dy[q], dy[q]) for q, S in sums.yy.items()},
-    )
-    ratios = [larger(batch.Szz[""], d), *(larger(S, dy[q]) for q, S in (batch.Syy or {}).items())]
+    z_mean, z_low = two_sum(z_rough, dz)
+    y_mean, y_low = {}, {}
+    for q, rough in y_rough.items():
+        y_mean[q], y_low[q] = two_sum(rough, dy[q])
+    Szz = moved(sums.cc, d, d)
+    Szy = {q: moved(S, d, dy[q]) for q, S in sums.cy.items()}
+    Syy = {q: moved(S, dy[q], dy[q]) for q, S in sums.yy.items()}
+    ratios = [larger(Szz, d), *(larger(S, dy[q]) for q, S in Syy.items())]
+    batch = Moments({"": n}, {"": z_mean}, {"": Szz}, y_mean, Szy, Syy)
     if fourth:
         # |c - d|^2 = |c|^2 - 2 c d + |d|^2, multiplied out.
         dd, trace = jnp.sum(jnp.square(d)), jnp.trace(sums.cc)
@@ -107,12 +108,8 @@ def of_plain_batch(
         third = sums.third - 2 * Sd + (2 * n * dd - trace) * d
         rest = jnp.sum(4 * d * (Sd - sums.third)) + 2 * dd * trace - 3 * n * jnp.square(dd)
         batch = batch._replace(third={"": third}, fourth={"": sums.fourth + rest})
-    z_mean, z_low = two_sum(z_rough, dz)
-    means = {q: two_sum(rough, dy[q]) for q, rough in y_rough.items()}
-    batch = batch._replace(z_mean={"": z_mean}, y_mean={q: high for q, (high, _) in means.items()})
     low = jax.tree.map(jnp.zeros_like, batch)
-    low = low._replace(z_mean={"": z_low}, y_mean={q: rest for q, (_, rest) in means.items()})
-    batch = batch._replace(low=low)
+    batch = batch._replace(low=low._replace(z_mean={"": z_low}, y_mean=y_low))
     batch = batch if V is None else with_mean_along(batch, V)
     return batch, jnp.max(jnp.stack(ratios))
 
@@ -125,14 +122,20 @@ def _added(sums_of: Callable[[_Batch], _Sums], batch: _Batch) -> _Sums:
         return sums_of(batch)
     size = -(-n // parts)
 
-    def step(i: jax.Array, sums: _Sums) -> _Sums:
+    def step(i: jax.Array, pair: tuple[_Sums, _Sums]) -> tuple[_Sums, _Sums]:
         # The last part starts early, to be as long as the others, and leaves out what it has
         # in common with the one before.
         start = jnp.minimum(i * size, n - size)
         Z, Y, where = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, start, size), batch)
         new = start + jnp.arange(size) >= i * size
         found = sums_of((Z, Y, new if where is None else new & where))
-        return jax.tree.map(jnp.add, sums, found)
+        high, low = pair
+        if n <= _products.MANY_ROWS:
+            return jax.tree.map(jnp.add, high, found), low
+        # Of many parts, what rounding takes adds up.
+        both = jax.tree.map(lambda total, x: two_sum(total, rounded(x)), high, found)
+        high, lost = jax.tree.transpose(jax.tree.structure(high), None, both)
+        return high, jax.tree.map(jnp.add, low, lost)
 
     zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(sums_of, batch))
-    return lax.fori_loop(0, parts, step, zero)
+    return jax.tree.map(jnp.add, *lax.fori_loop(0, parts, step, (zero, zero)))

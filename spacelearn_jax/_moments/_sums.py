@@ -55,9 +55,8 @@ def zeros(
     targets: bool,
     fourth: bool,
     missing: bool,
-    compensated: bool,
 ) -> Moments:
-    """Returns the moments of no rows."""
+    """Returns the moments of no rows: pairs in float32."""
 
     def zero(*shape: int) -> jax.Array:
         return jnp.zeros(shape, dtype)
@@ -74,7 +73,7 @@ def zeros(
         third={g: zero(D) for g in own} if fourth else None,
         fourth={g: zero() for g in own} if fourth else None,
     )
-    return sums._replace(low=jax.tree.map(jnp.zeros_like, sums)) if compensated else sums
+    return sums._replace(low=jax.tree.map(jnp.zeros_like, sums)) if dtype == jnp.float32 else sums
 
 
 def rounded(x: jax.Array) -> jax.Array:

@@ -125,15 +125,7 @@ class Moments:
         targets = _checks.flag(function, "targets", targets)
         missing = _checks.flag(function, "missing", missing)
         kept = _given.float_dtype(function, dtype)
-        sums = _moments.zeros(
-            width,
-            widths,
-            kept,
-            targets=targets,
-            fourth=True,
-            missing=missing,
-            compensated=kept == jnp.float32,
-        )
+        sums = _moments.zeros(width, widths, kept, targets=targets, fourth=True, missing=missing)
         return Moments(sums, shapes)
 
     @staticmethod

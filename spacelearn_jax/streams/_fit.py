@@ -235,15 +235,7 @@ def _zero(Z: jax.Array, Y: Mapping[str, jax.Array], *, fourth: bool) -> Moments:
     floats = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
     dtype = _numerics.compute_dtype(Z, *floats)
     shapes, widths = _given.sizes(NAME, {q: y.shape[1:] for q, y in Y.items()})
-    sums = _moments.zeros(
-        Z.shape[1],
-        widths,
-        dtype,
-        targets=True,
-        fourth=fourth,
-        missing=False,
-        compensated=dtype == jnp.float32,
-    )
+    sums = _moments.zeros(Z.shape[1], widths, dtype, targets=True, fourth=fourth, missing=False)
     return Moments(sums, shapes)
 
 

@@ -36,6 +36,13 @@ def test_parts_are_the_whole():
         assert_holds(plain(Z, Y, jnp.asarray(keep), in_parts=in_parts)[0], expected, 2e-6)
 
 
+def test_many_rows_lose_no_more_digits_than_few():
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((400_000, D), dtype=np.float32) + 3
+    Y = {"p": Z[:, : np.prod(WIDTHS["p"])], "s": Z[:, 0]}
+    assert_holds(plain(Z, Y)[0], two_pass(Z, Y), 3e-7)
+
+
 def test_masked_rows_are_left_out():
     Z, Y = rows(0, 2000, "float32")
     keep = np.arange(2000) < 1234

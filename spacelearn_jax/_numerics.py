@@ -121,8 +121,11 @@ def power_of_two(x: jax.Array) -> jax.Array:
 
     It is at least 2^-100, so that it can be divided by, and at most the largest one.
     """
-    exponent = jnp.clip(jnp.frexp(x)[1], -100, jnp.finfo(x.dtype).maxexp - 1)
-    return jnp.ldexp(jnp.ones_like(x), exponent)
+    x, limits = lax.stop_gradient(x), jnp.finfo(x.dtype)
+    # Without a mantissa a number is the nearest power of two.
+    inside = jnp.clip(x, 2.0**-100, 2.0 ** (limits.maxexp - 2))
+    nearest = lax.reduce_precision(inside, limits.nexp, 0)
+    return jnp.where(nearest > x, nearest, 2 * nearest)
 
 
 def safe_sqrt(x: jax.Array) -> jax.Array:

@@ -65,6 +65,8 @@ def any_rows(where: Where) -> jax.Array | None:
     """Returns the mask of the rows that have some quantity, and so a valid latent."""
     if not isinstance(where, dict):
         return where
+    if not where:
+        return None
     return functools.reduce(jnp.logical_or, where.values())
 
 

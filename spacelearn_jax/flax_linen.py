@@ -118,6 +118,16 @@ class SubspaceTracker(nn.Module):
                 "Pass the targets, or use_running_average=True once the state is there.",
             )
 
+        if not (self.is_initializing() or self.has_variable(COLLECTION, "state")):
+            raise _checks.failure(
+                ValueError,
+                "SubspaceTracker",
+                f"the collection {COLLECTION!r}",
+                "given to apply",
+                "none",
+                "Call init first, and pass the variables that it returns.",
+            )
+
         def first() -> TrackerState:
             assert Y is not None  # checked above
             return tracker.init(Z, Y, where=where, axis_name=axis_name)

@@ -143,8 +143,9 @@ def explained(m: Moments, q: str, w: jax.Array, a: jax.Array) -> jax.Array:
     C = _products.times(w.T, _pair(m, "Szy", q)).high
     found = jnp.sum(a * (2 * C - _products.times(a, G).high.T))
     # A target that is constant but for the rounding of its mean has no variance.
-    rounding = m.n[m.group(q)] * _energy(jnp.finfo(a.dtype).eps * m.y_mean[q])
-    return jnp.where(whole <= rounding, 0, _numerics.safe_divide(found, whole))
+    rounding = m.n[m.group(q)] * jnp.square(jnp.finfo(a.dtype).eps * m.y_mean[q])
+    constant = jnp.all(jnp.diagonal(m.Syy[q]) <= rounding)
+    return jnp.where(constant, 0, _numerics.safe_divide(found, whole))
 
 
 def aligned(w: jax.Array, near: jax.Array) -> jax.Array:

@@ -14,13 +14,13 @@ from spacelearn_jax._moments._sums import (
     ADDITIVE,
     Moments,
     accumulated,
-    difference,
     rounded,
     two_product,
     two_sum,
 )
 
-Shift = dict[str, jax.Array]
+Shift = dict[str, Pair]  # by how much farther from the centre, as pairs: errors in any
+# direction are as large as the shift, where along weak ones next to nothing may be
 Added = dict[str, dict[str, list[jax.Array]]]  # terms by field and name
 _MEANS = ("z_mean", "y_mean")
 
@@ -44,22 +44,23 @@ def merge(a: Moments, b: Moments) -> Moments:
         for name, x in getattr(a, field).items():
             y = getattr(b, field)[name]
             g = name if field == "z_mean" else a.group(name)
-            way = between[field][name] = difference(y, low_b.get(name), x, low_a.get(name))
+            way = _less(Pair(y, low_b.get(name)), Pair(x, low_a.get(name)))
+            between[field][name] = way
             # From the heavier one it is shorter, and from the only one there is none.
             heavier = a.n[g] >= b.n[g]
-            step = rounded(jnp.where(heavier, of_b[g], -of_a[g]) * way)
+            step = _products.scaled(way, jnp.where(heavier, of_b[g], -of_a[g]))
             rest = None
-            if a.low is not None:
-                rest = jnp.where(heavier, low_a[name], low_b[name])
-            mean, rest = accumulated(rest, jnp.where(heavier, x, y), step)
+            if step.low is not None:
+                rest = jnp.where(heavier, low_a[name], low_b[name]) + step.low
+            mean, rest = accumulated(rest, jnp.where(heavier, x, y), step.high)
             merged[field][name] = mean
             if rest is not None:
                 low[field][name] = rest
     # Both are moved to the mean of all: n_a (n_b / n)^2 + n_b (n_a / n)^2 = n_a n_b / n.
     added = [_moved_products(a, {g: of_a[g] * of_b[g] * n[g] for g in n}, between)]
     dz = between["z_mean"]
-    added.append(_moved_lengths(a, {g: -of_b[g] * d for g, d in dz.items()}))
-    added.append(_moved_lengths(b, {g: of_a[g] * d for g, d in dz.items()}))
+    added.append(_moved_lengths(a, {g: -of_b[g] * d.high for g, d in dz.items()}))
+    added.append(_moved_lengths(b, {g: of_a[g] * d.high for g, d in dz.items()}))
     for field, values in a.fields().items():
         merged[field], low[field] = {}, {}
         low_a, low_b = _low(a, field), _low(b, field)
@@ -126,13 +127,18 @@ def over_devices(m: Moments, axis_name: Hashable) -> Moments:
         low = _low(m, field)
         for name, x in getattr(m, field).items():
             g = name if field == "z_mean" else m.group(name)
-            # Twice, as in a batch: the sum of large means has lost what tells them apart.
-            rough = rounded(_numerics.safe_divide(lax.psum(m.n[g] * x, axis_name), n[g]))
-            away = x - rough + low[name] if low else x - rough
-            rest = rounded(_numerics.safe_divide(lax.psum(m.n[g] * away, axis_name), n[g]))
-            means[field][name], rests[field][name] = two_sum(rough, rest)
-            shift[field][name] = away - rest
-    added = [_moved_products(m, m.n, shift), _moved_lengths(m, shift["z_mean"])]
+            # Thrice: the sum of large means has lost what tells them apart, and what the
+            # second has lost shows in weak directions.
+            zero = jnp.zeros(x.shape, x.dtype)  # and not of x, which differs between devices
+            away, mean = Pair(x, low.get(name)), Pair(zero, zero)
+            for _ in range(3):
+                step = rounded(_numerics.safe_divide(lax.psum(m.n[g] * away.high, axis_name), n[g]))
+                away = _less(away, Pair(step, zero if low else None))
+                mean = _products.plus(mean, step)
+            means[field][name], rests[field][name] = mean
+            shift[field][name] = away
+    lengths = {g: d.high for g, d in shift["z_mean"].items()}
+    added = [_moved_products(m, m.n, shift), _moved_lengths(m, lengths)]
     sums: dict[str, Any] = {}
     for field, values in m.fields().items():
         low = _low(m, field)
@@ -145,7 +151,15 @@ def over_devices(m: Moments, axis_name: Hashable) -> Moments:
     return Moments(**sums, **means, low=None if m.low is None else Moments(**rests))
 
 
-def _low(m: Moments, field: str) -> Shift:
+def _less(x: Pair, y: Pair) -> Pair:
+    """Returns x - y to full relative precision where they nearly cancel."""
+    if x.low is None or y.low is None:
+        return Pair(x.high - y.high, None)
+    d, rest = two_sum(x.high, -y.high)
+    return Pair(*two_sum(d, rest + (x.low - y.low)))
+
+
+def _low(m: Moments, field: str) -> dict[str, jax.Array]:
     return {} if m.low is None else getattr(m.low, field)
 
 
@@ -160,10 +174,13 @@ def _moved_products(m: Moments, n: Mapping[str, jax.Array], shift: dict[str, Shi
     """
     dz, dy = shift["z_mean"], shift["y_mean"]
 
-    def outer(g: str, x: jax.Array, y: jax.Array) -> list[jax.Array]:
-        if m.low is None:
-            return [n[g] * jnp.outer(x, y)]
-        product, rest = two_product(rounded(n[g] * x)[:, None], y[None])
+    def outer(g: str, x: Pair, y: Pair) -> list[jax.Array]:
+        if x.low is None or y.low is None:
+            return [n[g] * jnp.outer(x.high, y.high)]
+        nx = _products.scaled(x, n[g])
+        assert nx.low is not None  # as that of x
+        product, rest = two_product(nx.high[:, None], y.high[None])
+        rest += jnp.outer(nx.low, y.high) + jnp.outer(nx.high, y.low)
         return [product, rounded(rest)]
 
     added = {
@@ -175,7 +192,7 @@ def _moved_products(m: Moments, n: Mapping[str, jax.Array], shift: dict[str, Shi
     return added
 
 
-def _moved_lengths(m: Moments, shift: Shift) -> Added:
+def _moved_lengths(m: Moments, shift: Mapping[str, jax.Array]) -> Added:
     """Returns what sums of powers of lengths gain where latents are farther from the centre."""
     if m.third is None or m.fourth is None:
         return {}

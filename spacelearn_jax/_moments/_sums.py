@@ -112,16 +112,6 @@ def two_product(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     return p, ((x_high * y_high - p) + (x_high * y_low + x_low * y_high)) + x_low * y_low
 
 
-def difference(
-    x: jax.Array, x_low: jax.Array | None, y: jax.Array, y_low: jax.Array | None
-) -> jax.Array:
-    """Returns x - y to full relative precision where they nearly cancel."""
-    if x_low is None or y_low is None:
-        return x - y
-    d, rest = two_sum(x, -y)
-    return d + (rest + (x_low - y_low))
-
-
 def accumulated(
     low: jax.Array | None, first: jax.Array, *others: jax.Array
 ) -> tuple[jax.Array, jax.Array | None]:

@@ -99,7 +99,7 @@ def _annotations(function: Callable) -> dict[str, Any]:
     """Resolves annotations; those that can't be resolved say nothing."""
     try:
         hints = typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError):
+    except (NameError, TypeError, AttributeError, SyntaxError):
         return {}
     return {name: hint for name, hint in hints.items() if name != "return"}
 

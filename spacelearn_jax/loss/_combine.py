@@ -56,7 +56,10 @@ class Objective:
         ]
         parameters.append(inspect.Parameter("step", keyword, default=0))
         if self._joined.takes_all:
-            parameters.append(inspect.Parameter("inputs", inspect.Parameter.VAR_KEYWORD))
+            name = "inputs"
+            while name in self._joined.takes():
+                name += "_"
+            parameters.append(inspect.Parameter(name, inspect.Parameter.VAR_KEYWORD))
         return inspect.Signature(parameters)
 
     def terms(self, *, step: ArrayLike = 0, **inputs: Any) -> tuple[Terms, Terms]:

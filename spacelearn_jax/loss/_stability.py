@@ -137,7 +137,7 @@ def stability_loss(
     ``"basis"`` is the original's ``mean_q ||W_q - W_prev_q||_F^2``, which also reads the
     flip of a sign or a rotation within the subspace as a change. ``"projector"`` is
     ``mean_q 0.5 * ||P_q - P_prev_q||_F^2`` with P = W^T W, the sum of the squared sines
-    of the principal angles: it sees the subspace alone.
+    of the principal angles, and half of what k differs by: it sees the subspace alone.
 
     Bases that were solved are constants, so that this has a gradient only where ``W``
     itself is trained.

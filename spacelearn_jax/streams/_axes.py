@@ -6,6 +6,10 @@ principal axes no two columns are alike, and one product of matrices does what t
 to three otherwise. Axes need not be exact, for what they were is undone in float64, once;
 they have to fit. Rows that vary elsewhere than those before get all products, and as soon
 as there are many of them, other axes.
+
+Sums of rows only grow, in every direction. With none that is much shorter than their
+coordinates let it be at one look, and no coordinate of a batch much longer than then, there
+is none until the next look either.
 """
 
 from typing import Any, NamedTuple
@@ -21,10 +25,14 @@ from spacelearn_jax._compile import compiled
 # Sums are looked at after so many rows, and whenever there are twice as many. Before, there
 # are too few to tell axes by, and a short stream compiles one program and not two.
 FIRST_ROWS, ROWS_PER_LATENT = 2**15, 8
-# Correlations up to here cost plain sums of products less than a digit.
-MOST_CORRELATED = 0.3
+# Where no eigenvalue of the correlations is less, plain sums of products cost less than a
+# digit. That of eight independent rows a latent is larger. Correlations of pairs don't tell:
+# one of many latents that is the sum of the others has but small ones.
+LEAST_EIGENVALUE = 0.25
 # Batches that vary more than this times as much in some coordinate are none that axes fit.
 MOST_GROWTH = 10.0
+# Less variance than this, relative to the largest, is what rounding makes of none.
+_ROUNDING = 2.0**-29
 # And of those whose mean some of the rows did not tell, sums would lose digits.
 MOST_LARGER = 3.0
 
@@ -33,6 +41,7 @@ class Axes(NamedTuple):
     """The map from latents z to coordinates z V; the latents as they come if there is none."""
 
     V: jax.Array | None  # (D, D)
+    variances: jax.Array  # (D,), of the coordinates, when they were looked at
 
 
 def due(before: int, after: int, D: int) -> bool:
@@ -81,18 +90,27 @@ def update(
         )
         return batch if axes.V is None else _moments.with_mean_along(batch, axes.V)
 
-    alike = jnp.all(_variances(plain) <= MOST_GROWTH * _variances(sums))
-    fits = alike & (_most_correlated(sums) <= MOST_CORRELATED) & (larger <= MOST_LARGER)
+    variances = _numerics.safe_divide(jnp.diagonal(plain.Szz[""]), plain.n[""])
+    alike = jnp.all(variances <= MOST_GROWTH * axes.variances)
+    fits = alike & (larger <= MOST_LARGER)
     return _moments.merge(sums, lax.cond(fits, lambda: plain, exact))
 
 
 def looked_at(sums: _moments.Moments, axes: Axes | None) -> tuple[_moments.Moments, Axes]:
     """Returns moments of coordinates that suit them: the same ones while they do."""
-    if not _most_correlated(sums) > MOST_CORRELATED:  # with NaN there is nothing to save
-        return sums, Axes(None) if axes is None else axes
-    own = own_coordinates(sums, axes)
-    V = np.linalg.eigh(_wide(own, "Szz", "")).eigenvectors.astype(np.float32)
-    return _mapped(own, V.astype(np.float64)), Axes(jnp.asarray(V))
+    S, V = _wide(sums, "Szz", ""), None if axes is None else axes.V
+    if np.isfinite(S).all() and not _well_conditioned(S):  # with NaN there is nothing to save
+        own = own_coordinates(sums, axes)
+        V = jnp.asarray(np.linalg.eigh(_wide(own, "Szz", "")).eigenvectors, jnp.float32)
+        sums = _mapped(own, np.asarray(V, np.float64))
+    return sums, of_sums(sums, V)
+
+
+def of_sums(sums: _moments.Moments, V: jax.Array | None) -> Axes:
+    """Returns these axes, about which sums are, with the variances that they have."""
+    variances = np.diagonal(_wide(sums, "Szz", "")) / _wide(sums, "n", "")
+    variances = np.maximum(variances, _ROUNDING * np.max(variances))
+    return Axes(V, jnp.asarray(variances, jnp.float32))
 
 
 def own_coordinates(sums: _moments.Moments, axes: Axes | None) -> _moments.Moments:
@@ -102,16 +120,17 @@ def own_coordinates(sums: _moments.Moments, axes: Axes | None) -> _moments.Momen
     return _mapped(sums, np.linalg.inv(np.asarray(axes.V, np.float64)))
 
 
-def _variances(sums: _moments.Moments) -> jax.Array:
-    return _numerics.safe_divide(jnp.diagonal(sums.Szz[""]), sums.n[""])
-
-
-def _most_correlated(sums: _moments.Moments) -> jax.Array:
-    """Returns the largest correlation of two coordinates."""
-    S = sums.Szz[""]
-    size = _numerics.safe_sqrt(jnp.diagonal(S))
-    correlation = _numerics.safe_divide(S, size[:, None] * size[None])
-    return jnp.max(jnp.abs(correlation - jnp.diag(jnp.diagonal(correlation))))
+def _well_conditioned(S: np.ndarray) -> bool:
+    """Tells whether no eigenvalue of the correlations is small, by a factorization."""
+    squares = np.diagonal(S)
+    none = squares <= _ROUNDING * np.max(squares)
+    size = np.sqrt(np.where(none, 1, squares))
+    correlation = np.where(none | none[:, None], np.diag(none), S / size[:, None] / size)
+    try:
+        np.linalg.cholesky(correlation - LEAST_EIGENVALUE * np.eye(len(S)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _mapped(sums: _moments.Moments, T: np.ndarray) -> _moments.Moments:

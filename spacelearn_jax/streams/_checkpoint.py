@@ -13,10 +13,11 @@ import numpy as np
 from spacelearn_jax import _checks
 from spacelearn_jax._files import read_arrays, remove_unfinished, replacing
 from spacelearn_jax.moments import Moments
+from spacelearn_jax.streams import _axes
 from spacelearn_jax.streams._axes import Axes
 
 FORMAT = "spacelearn-jax stream"
-VERSION = 3
+VERSION = 4
 
 
 class Saved(NamedTuple):
@@ -24,7 +25,7 @@ class Saved(NamedTuple):
 
     header: dict[str, Any]
     leaves: list[np.ndarray]
-    axes: Axes | None
+    axes: tuple[jax.Array | None, jax.Array | None] | None  # before version 4 without variances
 
     @property
     def position(self) -> tuple[int, int]:
@@ -33,10 +34,10 @@ class Saved(NamedTuple):
         return batch, start
 
 
-def fingerprint(Z: Any, Y: Any) -> int:  # noqa: N803
-    """Returns a number that tells streams apart by their first rows."""
+def fingerprint(rows: Any) -> int:
+    """Returns a number that tells streams apart by their first rows, a pytree of arrays."""
     code = 0
-    for x in jax.tree.leaves((Z, Y)):
+    for x in jax.tree.leaves(rows):
         code = zlib.crc32(np.ascontiguousarray(np.asarray(x)).view(np.uint8).data, code)
     return code
 
@@ -74,6 +75,7 @@ def save(
     arrays: dict[str, Any] = {f"leaf.{i}": x for i, x in enumerate(leaves)}
     if axes is not None:
         arrays["axes"] = np.zeros(0) if axes.V is None else np.asarray(axes.V)
+        arrays["variances"] = np.asarray(axes.variances)
     with replacing(path) as file:
         np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
@@ -99,7 +101,9 @@ def load(function: str, path: Path) -> Saved | None:
         leaves = [arrays[f"leaf.{i}"] for i in range(sum(name[:5] == "leaf." for name in arrays))]
         axes = None
         if "axes" in arrays:
-            axes = Axes(jnp.asarray(arrays["axes"]) if arrays["axes"].size else None)
+            kept = (arrays["axes"], arrays.get("variances", np.zeros(0)))
+            V, variances = (jnp.asarray(x) if x.size else None for x in kept)
+            axes = V, variances
     except (KeyError, TypeError, ValueError) as error:
         raise foreign(function, path, "a file of another kind") from error
     if header["version"] > VERSION:
@@ -120,7 +124,10 @@ def resumed(
     if saved.header["first"] != first:
         raise foreign(function, path, "one of a stream that starts with other rows")
     m = jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
-    return m, saved.axes
+    if saved.axes is None:
+        return m, None
+    V, variances = saved.axes
+    return m, _axes.of_sums(m.sums, V) if variances is None else Axes(V, variances)
 
 
 def check_skipped(function: str, path: Path, saved: Saved, rows: int) -> None:

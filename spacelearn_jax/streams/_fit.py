@@ -168,8 +168,11 @@ def _gathered(
                 m = _zero(z, y, fourth=fourth)
                 check(m)
                 if path is not None:
-                    kept = jax.tree.map(lambda x, n=piece.rows: x[:n], jax.device_get((z, y)))
-                    first = _checkpoint.fingerprint(*kept)
+                    # Of what is read: an encoder may round otherwise on another device.
+                    read = jax.device_get(piece.arrays)
+                    first = _checkpoint.fingerprint(
+                        jax.tree.map(lambda x, n=piece.rows: x[:n], read)
+                    )
                 if saved is not None and path is not None:
                     m, axes = _checkpoint.resumed(NAME, path, saved, m, first)
                     begin = saved.position

@@ -185,7 +185,8 @@ def _update(
 
 def _is_due(every: Every, state: TrackerState, moments: _moments.Moments) -> jax.Array:
     if isinstance(every, WhenDrifted):
-        due = _moments.misfit(moments, state.space.W) > every.threshold
+        # A misfit that is no number is not below anything: it shows in the next solve.
+        due = ~(_moments.misfit(moments, state.space.W) <= every.threshold)
     else:
         interval = jnp.asarray(every(state.step) if callable(every) else every)
         due = state.since + 1 >= jnp.ceil(interval).astype(jnp.int32)

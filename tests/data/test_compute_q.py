@@ -68,6 +68,13 @@ def test_partial_methods_and_callables():
     assert call(u=2) == {"half": 1.0, "method": 6, "scale": 4}
 
 
+def test_annotations_that_are_no_types_say_nothing():
+    def energy(u: "B C H W"):  # noqa: F722
+        return u.sum((1, 2, 3))
+
+    assert data.compute_Q(energy)(u=np.ones((2, 1, 3, 3)))["energy"].shape == (2,)
+
+
 def test_annotations_that_agree_however_they_are_spelt():
     def first(u: "float"):
         return u

@@ -85,6 +85,12 @@ def test_evaluation_changes_nothing_and_needs_no_targets():
     chex.assert_trees_all_equal(always.apply(variables, z), variables["space"]["state"].space)
 
 
+def test_a_state_is_made_by_init_alone():
+    tracker, Z = SubspaceTracker(k=2), np.eye(8, dtype=np.float32)
+    with pytest.raises(ValueError, match="the collection 'space' must be given to apply"):
+        tracker.apply({}, Z, {"p": Z[:, :3]}, mutable=["space"])
+
+
 def test_masks_by_quantity():
     module = SubspaceTracker(k=1, every=1)
     x, Y = data(0)

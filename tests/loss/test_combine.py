@@ -240,6 +240,11 @@ def test_an_inner_term_that_takes_everything():
     assert total == 1.0 + 2.0 + 1.0
 
 
+def test_an_input_may_have_any_name_beside_one_that_takes_everything():
+    objective = combine({"fit": lambda inputs: inputs.mean(), "log": lambda **kw: jnp.zeros(())})
+    assert float(objective(inputs=jnp.ones(3))[0]) == 1
+
+
 def test_a_term_may_report_its_own_parts():
     objective = combine({"a": lambda x: (jnp.sum(x), {"mean": jnp.mean(x)})})
     total, terms = objective(x=jnp.ones(4))

@@ -236,3 +236,10 @@ def test_errors(name, change, kind, message):
         where |= [change]
     with pytest.raises(kind, match=f"^{name}: {message}"):
         CALLS[name](*clean(), a_space(), where)
+
+
+def test_no_bases_and_no_masks_give_nothing():
+    Z, _ = clean()
+    for where in ({}, WHERE):
+        assert float(alignment_loss(Z, {}, {}, {}, where=where)) == 0
+        assert float(disentanglement_loss(Z, {}, where=where)) == 0

@@ -191,6 +191,18 @@ def test_an_interrupted_stream_goes_on(tmp_path, batch, stop):
     assert [p.name for p in tmp_path.iterdir()] == ["state"]
 
 
+def test_an_encoder_may_round_otherwise_when_resumed(tmp_path, batch):
+    def encoded(by):
+        inputs = (({"x": Z}, Y) for Z, Y in until(3, batch, 100, 100, 100, 100))
+        options = dict(k=K, checkpoint=tmp_path / "state", checkpoint_every=0)
+        return fit_stream(inputs, encode=lambda x: x * by, **options)
+
+    with pytest.raises(Killed):
+        encoded(1.0)
+    with pytest.raises(Killed):  # and not because of the checkpoint
+        encoded(1.0 + 1e-6)
+
+
 def test_damaged_and_foreign_checkpoints(tmp_path, batch):
     path = tmp_path / "state"
     options = {"k": K, "checkpoint": path}
@@ -212,7 +224,7 @@ def test_damaged_and_foreign_checkpoints(tmp_path, batch):
     refused("a file of another kind")
     path.write_bytes(good)
     refused("starts with other rows", rows(1, 200, "float32"))
-    refused("other quantities", (batch[0], {"p": batch[1]["p"]}))
+    refused("other quantities", (batch[0], {"p": batch[1]["p"]}), k={"p": 2})
     refused("other quantities", (batch[0][:, :4], batch[1]))
     refused("batch_size=60", batch_size=50)
     with pytest.raises(ValueError, match="one that has read more"):

@@ -199,3 +199,11 @@ def test_scan_over_steps_is_the_loop():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4), final, loop)
     assert drifts.shape == (7,)
     assert int(final.refreshes) == 3
+
+
+def test_a_nan_shows_whenever_drift_is_asked_for():
+    tracker = track_subspaces(K, every=WhenDrifted(0.5))
+    state = run(tracker, [mixed(0)])
+    Z, Y = mixed(1)
+    state = tracker.update(np.where(np.arange(len(Z))[:, None] == 0, np.nan, Z), Y, state)
+    assert all(np.isnan(W).all() for W in state.space.W.values())

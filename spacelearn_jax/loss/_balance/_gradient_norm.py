@@ -75,7 +75,8 @@ def gradient_norms(function: Callable[[Any], Mapping[str, jax.Array]], params: A
             those of the last shared layer.
 
     Returns:
-        ``{term: ||d term / d params||_2}``.
+        ``{term: ||d term / d params||_2}``, in float32 as all weights, whatever the dtype of
+        the parameters.
 
     Raises:
         TypeError: If ``function`` does not return a mapping of floating scalars.

@@ -25,7 +25,8 @@ def gradnorm(alpha: float = 1.5, optimizer: optax.GradientTransformation | None 
 
     With G_i = w_i ||grad L_i||, relative rates r_i = (L_i / L_i(0)) / mean_j(L_j / L_j(0))
     and the constant target ``mean_j(G_j) r_i^alpha``, the weights descend
-    ``sum_i |G_i - target_i|`` and are then rescaled to sum to the number of terms.
+    ``sum_i |G_i - target_i|`` and are then rescaled to sum to the number of terms. Terms
+    must not change their sign: rates to a power are NaN then, and so are all weights.
 
     Args:
         alpha: Strength of the restoring force, >= 0.

@@ -118,7 +118,7 @@ def solve_subspaces(
         Z: Latents (B, D), or the ``Moments`` of latents and targets.
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. None with moments.
         k: Dimensions of the subspaces: one for all, capped at min(D, p) of each
-            quantity, or ``{q: k_q}``.
+            quantity, or ``{q: k_q}``, where names that ``Y`` lacks are ignored.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it, and ``y_mean`` is
             what decodes at the mean latent of all of them.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spacelearn_jax._checks._errors import close_name, described, entry, failure
-from spacelearn_jax._checks._mappings import has_names, known_names, mapping
+from spacelearn_jax._checks._mappings import has_names, mapping
 
 
 def axis(function: str, axis_name: Any) -> Hashable | None:
@@ -160,14 +160,13 @@ def sizes(function: str, k: Any, limits: Mapping[str, int]) -> tuple[int, ...]:
     """Converts ``k`` to one size a quantity, in the order of ``limits``.
 
     A scalar is capped at what each quantity can carry, as the original does; a
-    size asked for by name is never changed.
+    size asked for by name is never changed, and those of other names are not read, as there.
     """
     if not isinstance(k, Mapping):
         size = integer(function, "k", k, kind="an int or a mapping from names to ints")
         return tuple(min(size, limit) for limit in limits.values())
     given = mapping(function, "k", k)
     has_names(function, "k", given, limits)
-    known_names(function, "k", given, limits, "quantities of Y")
     out = []
     for name, limit in limits.items():
         size = integer(function, entry("k", name), given[name])

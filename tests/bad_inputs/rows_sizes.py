@@ -16,16 +16,6 @@ ROWS = [
         "k must be at least 1, got 0. Pass 1 or more.",
     ),
     Bad(
-        "a size of no quantity",
-        "solve_subspaces",
-        dict(k={"pressure": 1, "vorticity": 1, "presure": 1}),
-        ValueError,
-        (
-            "k must be keyed by quantities of Y, got the unknown name 'presure'. Did you mean "
-            "'pressure'?"
-        ),
-    ),
-    Bad(
         "a negative size",
         "solve_subspaces",
         dict(k=-3),

@@ -26,15 +26,7 @@ def batch(
     _checks.axis(function, axis_name)
     z = _checks.latents(function, Z, axis_name=axis_name)
     y = _checks.targets(function, Y, B=z.shape[0])
-    if isinstance(where, Mapping) and "" in y:
-        raise _checks.failure(
-            ValueError,
-            function,
-            _checks.entry("Y", ""),
-            "named where quantities have rows of their own",
-            "an empty name",
-            "Rename it.",
-        )
+    named(function, y, where)
     mask = _checks.masks(function, where, z.shape[0], y)
     if sample_weight is None:
         return z, y, mask, None
@@ -49,6 +41,19 @@ def batch(
             "Pass one weight a row.",
         )
     return z, y, mask, weights
+
+
+def named(function: str, Y: Mapping[str, jax.Array], where: Any) -> None:
+    """Refuses the name that rows of any quantity have, where each has rows of its own."""
+    if isinstance(where, Mapping) and "" in Y:
+        raise _checks.failure(
+            ValueError,
+            function,
+            _checks.entry("Y", ""),
+            "named where quantities have rows of their own",
+            "an empty name",
+            "Rename it.",
+        )
 
 
 def sizes(function: str, p: Any, argument: str = "p") -> tuple[Shapes, dict[str, int]]:

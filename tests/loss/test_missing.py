@@ -8,6 +8,7 @@ import pytest
 import spacelearn_jax as sj
 from spacelearn_jax.loss import alignment_loss, disentanglement_loss, isotropy_loss
 from spacelearn_jax.optim import fit_decoders, k_per_q, optimal_bins
+from spacelearn_jax.training import track_subspaces
 
 B, D = 20, 5
 NAMES = ("a", "b", "c")
@@ -243,3 +244,15 @@ def test_no_bases_and_no_masks_give_nothing():
     for where in ({}, WHERE):
         assert float(alignment_loss(Z, {}, {}, {}, where=where)) == 0
         assert float(disentanglement_loss(Z, {}, where=where)) == 0
+
+
+def test_rows_of_any_quantity_have_no_name_of_their_own():
+    Z = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
+    unnamed = Z, {"": Z}
+    where = {"": np.ones(6, bool)}
+    for name, call in (
+        ("SubspaceTracker.init", lambda: track_subspaces(1).init(*unnamed, where=where)),
+        ("fit_decoders", lambda: fit_decoders({"": Z[:1]}, *unnamed, where=where, ridge=1.0)),
+    ):
+        with pytest.raises(ValueError, match=rf"^{name}: Y\[''\] must be named"):
+            call()

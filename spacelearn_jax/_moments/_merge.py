@@ -19,8 +19,9 @@ from spacelearn_jax._moments._sums import (
     two_sum,
 )
 
-Shift = dict[str, Pair]  # by how much farther from the centre, as pairs: errors in any
-# direction are as large as the shift, where along weak ones next to nothing may be
+# By how much rows are farther from the centre. As pairs: what a single number lacks of a large
+# shift points in any direction, and along a weak one latents may be no larger than that.
+Shift = dict[str, Pair]
 Added = dict[str, dict[str, list[jax.Array]]]  # terms by field and name
 _MEANS = ("z_mean", "y_mean")
 
@@ -127,11 +128,10 @@ def over_devices(m: Moments, axis_name: Hashable) -> Moments:
         low = _low(m, field)
         for name, x in getattr(m, field).items():
             g = name if field == "z_mean" else m.group(name)
-            # Thrice: the sum of large means has lost what tells them apart, and what the
-            # second has lost shows in weak directions.
+            # Twice, as in a batch: the sum of large means has lost what tells them apart.
             zero = jnp.zeros(x.shape, x.dtype)  # and not of x, which differs between devices
             away, mean = Pair(x, low.get(name)), Pair(zero, zero)
-            for _ in range(3):
+            for _ in range(2):
                 step = rounded(_numerics.safe_divide(lax.psum(m.n[g] * away.high, axis_name), n[g]))
                 away = _less(away, Pair(step, zero if low else None))
                 mean = _products.plus(mean, step)

@@ -31,10 +31,10 @@ FIRST_ROWS, ROWS_PER_LATENT = 2**15, 8
 LEAST_EIGENVALUE = 0.25
 # Batches that vary more than this times as much in some coordinate are none that axes fit.
 MOST_GROWTH = 10.0
-# Less variance than this, relative to the largest, is what rounding makes of none.
-_ROUNDING = 2.0**-29
 # And of those whose mean some of the rows did not tell, sums would lose digits.
 MOST_LARGER = 3.0
+# Less variance than this, relative to the largest, is what rounding makes of none.
+_ROUNDING = 2.0**-29
 
 
 class Axes(NamedTuple):

@@ -13,7 +13,6 @@ import numpy as np
 from spacelearn_jax import _checks
 from spacelearn_jax._files import read_arrays, remove_unfinished, replacing
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.streams import _axes
 from spacelearn_jax.streams._axes import Axes
 
 FORMAT = "spacelearn-jax stream"
@@ -25,7 +24,7 @@ class Saved(NamedTuple):
 
     header: dict[str, Any]
     leaves: list[np.ndarray]
-    axes: tuple[jax.Array | None, jax.Array | None] | None  # before version 4 without variances
+    axes: Axes | None
 
     @property
     def position(self) -> tuple[int, int]:
@@ -101,9 +100,8 @@ def load(function: str, path: Path) -> Saved | None:
         leaves = [arrays[f"leaf.{i}"] for i in range(sum(name[:5] == "leaf." for name in arrays))]
         axes = None
         if "axes" in arrays:
-            kept = (arrays["axes"], arrays.get("variances", np.zeros(0)))
-            V, variances = (jnp.asarray(x) if x.size else None for x in kept)
-            axes = V, variances
+            V = jnp.asarray(arrays["axes"]) if arrays["axes"].size else None
+            axes = Axes(V, jnp.asarray(arrays["variances"]))
     except (KeyError, TypeError, ValueError) as error:
         raise foreign(function, path, "a file of another kind") from error
     if header["version"] > VERSION:
@@ -124,10 +122,7 @@ def resumed(
     if saved.header["first"] != first:
         raise foreign(function, path, "one of a stream that starts with other rows")
     m = jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
-    if saved.axes is None:
-        return m, None
-    V, variances = saved.axes
-    return m, _axes.of_sums(m.sums, V) if variances is None else Axes(V, variances)
+    return m, saved.axes
 
 
 def check_skipped(function: str, path: Path, saved: Saved, rows: int) -> None:

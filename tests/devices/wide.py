@@ -46,7 +46,8 @@ def place(inputs, mesh):
     """Splits latents by rows and columns, bases by columns, targets by rows."""
     specs = (P("data", "model"), P(None, "model"), P(), P("data"), P(None, "model"))
     return tuple(
-        jax.device_put(x, NamedSharding(mesh, spec)) for x, spec in zip(inputs, specs, strict=False)
+        jax.device_put(x, NamedSharding(mesh, spec))
+        for x, spec in zip(inputs, specs[: len(inputs)], strict=True)
     )
 
 

@@ -175,13 +175,13 @@ def test_decoders_of_many_ill_conditioned_rows(n, decades, tol, target):
 
 
 def test_decoders_of_parts_with_other_means():
-    """What lies between the means of parts is as large as what a weak direction has in all."""
+    """Where those are far apart, rounding the centred rows alone takes more."""
     n, off, by_rounding = 512, [], []
     for seed in range(4):
         rng = np.random.default_rng(seed)
         X = rng.normal(size=(2 * n, D)) * np.logspace(0, -2, D)
         y = (X[:, :1] + 0.1 * rng.normal(size=(2 * n, 1))).astype(np.float32)
-        X[n:, 0] += 3
+        X[n:, 0] += 10
         Z = (X @ np.linalg.qr(rng.normal(size=(D, D)))[0]).astype(np.float32)
         S, yc = (x - x.mean(0, dtype=np.float64) for x in (Z.astype(np.float64), y))
         exact = np.linalg.lstsq(S, yc)[0]
@@ -189,19 +189,22 @@ def test_decoders_of_parts_with_other_means():
         def error(A, exact=exact):
             return np.linalg.norm(A - exact) / np.linalg.norm(exact)
 
-        first, second = (Moments.from_batch(Z[i], {"y": y[i]}) for i in (slice(n), slice(n, 2 * n)))
-        shards = jax.tree.map(lambda x: x.reshape(2, n, -1), (Z, y))
+        quarters = [np.arange(i, i + n // 2) for i in range(0, 2 * n, n // 2)]
+        parts = [Moments.from_batch(Z[i], {"y": y[i]}) for i in quarters]
         pooled = jax.vmap(lambda z, y: Moments.from_batch(z, {"y": y}).psum("i"), axis_name="i")
+        both = part(pooled(*(np.stack([x[quarters[0]], x[quarters[2]]]) for x in (Z, y))), 0)
         W = {"y": np.eye(D, dtype=np.float32)}
-        kinds = (first.merge(second), part(pooled(*shards), 0))
-        off.append([error(fit_decoders(W, m)["y"]) for m in kinds])
+        for m, others in ((parts[0], parts[1:]), (both, parts[1::2])):
+            for other in others:
+                m = m.merge(other)
+            off.append(error(fit_decoders(W, m)["y"]))
         by_rounding.append(error(np.linalg.lstsq(np.float32(S), yc)[0]))
-    assert np.max(off) < 2 * np.max(by_rounding)
+    assert np.max(off) < np.max(by_rounding) / 30
 
 
 def test_a_constant_far_away_hides_no_variance():
     Z, _ = rows(0, 50, "float32")
-    m = Moments.from_batch(Z, {"y": np.stack([Z[:, 0], np.full(50, 1e7, np.float32)], axis=1)})
+    m = Moments.from_batch(Z, {"y": np.stack([Z[:, 0], np.full(50, 1e8, np.float32)], axis=1)})
     W, A = {"y": np.eye(D, dtype=np.float32)}, {"y": np.eye(D, 2, dtype=np.float32)}
     A["y"][1, 1] = 0
     np.testing.assert_allclose(m.explained_variance(W, A)["y"], 1, atol=1e-5)

@@ -2,14 +2,13 @@
 
 import jax
 import jax.numpy as jnp
-import jax.scipy.linalg as jsp_linalg
 import numpy as np
 from jax import lax
 
 from spacelearn_jax import _numerics
-from spacelearn_jax.linalg import _lapack
+from spacelearn_jax.linalg import _bisection, _lapack
 
-_SMALLEST = 320
+_SMALLEST = 256
 _BLOCK = 64  # reflections that are applied at once
 _TOLERANCE = 64  # in units of rounding, eps times the largest eigenvalue
 
@@ -33,9 +32,7 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     n, eps = len(G), jnp.finfo(G.dtype).eps
     reflections, d, e, taus = _lapack.tridiagonal(G)
     below, above = jnp.pad(e, (1, 0)), jnp.pad(e, (0, 1))
-    counted = jsp_linalg.eigh_tridiagonal(
-        d, e, eigvals_only=True, select="i", select_range=(n - m, n - 1)
-    )[::-1]
+    counted = _bisection.largest(d, e, m)
 
     def solved(pair: tuple[jax.Array, jax.Array]) -> jax.Array:
         value, x = pair
@@ -46,8 +43,7 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     # over the gap. A start may happen to lack a vector, or to be near to another's of the
     # same eigenvalue, which the second makes up for.
     X = jnp.asarray(np.random.default_rng(0).standard_normal((n, m)), G.dtype)
-    for _ in range(2):
-        X = _lapack.qr(lax.map(solved, (counted, X.T)).T)[0]
+    X = lax.fori_loop(0, 2, lambda _, X: _lapack.qr(lax.map(solved, (counted, X.T)).T)[0], X)
     TX = d[:, None] * X
     TX += below[:, None] * jnp.roll(X, 1, axis=0) + above[:, None] * jnp.roll(X, -1, axis=0)
     values, V = _lapack.eigh(_numerics.gram(X, TX, None))

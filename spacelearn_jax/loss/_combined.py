@@ -35,15 +35,17 @@ def _combined(
     metric: str,
     axis_name: Hashable | None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    # Exact, because isotropy needs it so and one product serves all.
     rows = _numerics.any_rows(where)
-    S = _batch.coordinates(Z, W, rows, axis_name, precision=_numerics.EXACT)
+    even, cue = isotropy(Z, W, where, n_dir=n_dir, solver=solver, axis_name=axis_name)
+    # Exact, because isotropy needs it so and one product serves all. What else is made of it
+    # runs beside isotropy's eigenproblem.
+    S = _batch.coordinates(Z, W, rows, axis_name, precision=_numerics.EXACT, cue=cue)
     aligned = alignment_by_quantity(Z, W, A, Y, where, S, axis_name=axis_name)
     correlated = disentanglement(Z, W, rows, {}, S, pair_norm=pair_norm, axis_name=axis_name)
     terms = {
         "alignment": _numerics.replicated(mean(aligned), axis_name),
         "disentanglement": _numerics.replicated(correlated, axis_name),
-        "isotropy": isotropy(Z, W, where, n_dir=n_dir, solver=solver, axis_name=axis_name),
+        "isotropy": even,
         # It reads no batch, and every device has all of it: its share of the gradient is
         # made such that the sum over devices is the whole.
         "stability": _numerics.replicated(

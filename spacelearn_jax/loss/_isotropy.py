@@ -23,21 +23,21 @@ def isotropy(
     n_dir: int,
     solver: Solver,
     axis_name: Hashable | None,
-) -> jax.Array:
-    """Computes the loss from checked arguments."""
+) -> tuple[jax.Array, jax.Array]:
+    """Computes the loss from checked arguments, and a cue; see ``leading_values``."""
     where = _numerics.any_rows(where)
     dtype = _numerics.compute_dtype(Z, *W.values())
     W_all = _batch.stack(W, dtype)
     Zc = _numerics.center(Z.astype(dtype), where, axis_name)
     B = Z.shape[0] * _numerics.axis_size(axis_name)
-    s = leading_values(Zc, W_all, min(n_dir, B, Z.shape[1]), solver, axis_name)
+    s, cue = leading_values(Zc, W_all, min(n_dir, B, Z.shape[1]), solver, axis_name)
     s = jnp.where(s == 0, 0, s)  # a collapsed latent has no direction to be pushed in
     # A masked row adds a zero to the spectrum that the kept rows alone don't have.
     counted = jnp.arange(s.shape[0], dtype=dtype) < _numerics.count(Z, where, axis_name, dtype)
     m = jnp.sum(counted, dtype=dtype)
     mean = jnp.sum(jnp.where(counted, s, 0)) / m
     deviation = jnp.where(counted, s / (mean + _EPS) - 1, 0)
-    return _numerics.replicated(jnp.sum(jnp.square(deviation)) / m, axis_name)
+    return _numerics.replicated(jnp.sum(jnp.square(deviation)) / m, axis_name), cue
 
 
 _isotropy = compiled(static=("n_dir", "solver", "axis_name"))(isotropy)
@@ -94,4 +94,4 @@ def isotropy_loss(
     n_dir = _checks.integer(function, "n_dir", n_dir)
     rows = z.shape[0] * _numerics.axis_size(axis_name)
     solver = check_solver(function, solver, needs=min(n_dir, rows, z.shape[1]))
-    return _isotropy(z, w, mask, n_dir=n_dir, solver=solver, axis_name=axis_name)
+    return _isotropy(z, w, mask, n_dir=n_dir, solver=solver, axis_name=axis_name)[0]

@@ -11,64 +11,70 @@ from spacelearn_jax import _numerics
 from spacelearn_jax.linalg import _factors, _few, _gram
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
+# Of R: m leading singular vectors, their images, and a cue.
+_Vectors = tuple[jax.Array, jax.Array, jax.Array]
+
 # How far rounding may move all values together, in units of eps times their sum.
 _ALLOWED = 84.0
 
 
 def leading_values(
     Zc: jax.Array, W_all: jax.Array, m: int, solver: Solver, axis_name: Hashable | None
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     """Returns the ``m`` largest singular values of ``R = Zc - Zc W^T W``, descending.
 
     A value that is but rounding has no derivative. On one device derivatives are of any
-    order, elsewhere of first order.
+    order, elsewhere of first order. The second result is a cue (see ``_schedule``) that is
+    there once the eigenvectors can be sought that take most of the time.
     """
     scale = _scale(Zc, axis_name)
     if axis_name is None:
-        return scale * _values(Zc, W_all, scale, m, solver)
-    X, T = _singular_vectors(*lax.stop_gradient((Zc, W_all)), scale, m, solver, axis_name)
+        s, cue = _values(Zc, W_all, scale, m, solver)
+        return scale * s, cue
+    X, T, cue = _singular_vectors(*lax.stop_gradient((Zc, W_all)), scale, m, solver, axis_name)
     counts = _counts(_lengths(T, axis_name))
     T = jnp.where(counts, _images(Zc, W_all, X, scale, left=_is_wide(Zc, axis_name)), T)
-    return scale * _lengths(T, axis_name)
+    return scale * _lengths(T, axis_name), cue
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
-def _values(Zc: jax.Array, W_all: jax.Array, scale: jax.Array, m: int, solver: Solver) -> jax.Array:
-    return _lengths(_vectors(Zc, W_all, scale, m, solver)[1], None)
+def _values(
+    Zc: jax.Array, W_all: jax.Array, scale: jax.Array, m: int, solver: Solver
+) -> tuple[jax.Array, jax.Array]:
+    _, T, cue = _vectors(Zc, W_all, scale, m, solver)
+    return _lengths(T, None), cue
 
 
 @_values.defjvp
 def _values_jvp(
     m: int, solver: Solver, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
     # s_i = |R v_i| is stationary in v_i: to first order the vectors count as constants,
     # and ds_i = (R v_i)^T dR v_i / s_i. Their own derivative enters with the second order,
     # when this rule is differentiated.
     Zc, W_all, scale = primals
-    X, T = _vectors(Zc, W_all, scale, m, solver)
+    X, T, cue = _vectors(Zc, W_all, scale, m, solver)
     images = functools.partial(_images, X=X, scale=scale, left=_is_wide(Zc, None))
     _, dT = jax.jvp(images, (Zc, W_all), tangents[:2])
     s = _lengths(T, None)
     ds = _numerics.safe_divide(jnp.sum(T * dT, axis=0), s)
-    return s, jnp.where(_counts(s), ds, 0)
+    return (s, cue), (jnp.where(_counts(s), ds, 0), jnp.zeros_like(cue))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
-def _vectors(
-    Zc: jax.Array, W_all: jax.Array, scale: jax.Array, m: int, solver: Solver
-) -> tuple[jax.Array, jax.Array]:
+def _vectors(Zc: jax.Array, W_all: jax.Array, scale: jax.Array, m: int, solver: Solver) -> _Vectors:
     return _singular_vectors(Zc, W_all, scale, m, solver, None)
 
 
 @_vectors.defjvp
 def _vectors_jvp(
     m: int, solver: Solver, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
-) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+) -> tuple[_Vectors, _Vectors]:
     # Of the eigenvectors of G = R^T R, whichever way they were found:
     # dx_i = sum_j v_j (v_j^T dG x_i) / (l_i - l_j) over all others. Those of values that
     # are equal up to rounding are any basis of their span, which they are left in.
     Zc, W_all, scale = primals
-    X, T = _vectors(Zc, W_all, scale, m, solver)
+    X, T, cue = _vectors(Zc, W_all, scale, m, solver)
     left = _is_wide(Zc, None)
 
     def product(Zc: jax.Array, W_all: jax.Array) -> jax.Array:
@@ -84,7 +90,7 @@ def _vectors_jvp(
     dX = jnp.matmul(V, _numerics.safe_divide(moved, gaps), precision=_numerics.EXACT)
     images = functools.partial(_images, scale=scale, left=left)
     _, dT = jax.jvp(images, (Zc, W_all, X), (*tangents[:2], dX))
-    return (X, T), (dX, dT)
+    return (X, T, cue), (dX, dT, jnp.zeros_like(cue))
 
 
 def _rest(Zc: jax.Array, W_all: jax.Array, scale: jax.Array) -> jax.Array:
@@ -136,8 +142,8 @@ def _singular_vectors(
     m: int,
     solver: Solver,
     axis_name: Hashable | None,
-) -> tuple[jax.Array, jax.Array]:
-    """Returns ``m`` leading singular vectors of R, and their images.
+) -> _Vectors:
+    """Returns ``m`` leading singular vectors of R, their images, and the cue.
 
     But for ``"svd"`` and ``"eigen"``, which are what they say, rows meet in products alone:
     devices exchange squares of the shorter side, however long the batch is.
@@ -149,11 +155,13 @@ def _singular_vectors(
     def with_images(X: jax.Array) -> tuple[jax.Array, jax.Array]:
         return X[:, :m], _images(Zc, W_all, X[:, :m], scale, left=left)
 
+    at_once = jnp.zeros((), R.dtype)
     if isinstance(solver, LowRank):
-        return with_images(_gram.refined(R, _gram.leading(R, solver, axis_name), axis_name))
+        X = _gram.refined(R, _gram.leading(R, solver, axis_name), axis_name)
+        return (*with_images(X), at_once)
     if solver != "auto":
         R = R if axis_name is None else _factors.tall_r(R, axis_name)[1]
-        return with_images(_factors.factors(R, solver)[2].T)
+        return (*with_images(_factors.factors(R, solver)[2].T), at_once)
 
     eps = jnp.finfo(R.dtype).eps
 
@@ -175,8 +183,9 @@ def _singular_vectors(
         )
 
     G = _numerics.gram(R, R, axis_name)
+    cue = jnp.trace(G)
     if not _few.pays(len(G), m, G.dtype):
-        return from_all()
+        return (*from_all(), cue)
     _, X, hold = _few.leading(G, m)
     X, T = with_images(X)
-    return lax.cond(hold & ~steep(T), lambda: (X, T), from_all)
+    return (*lax.cond(hold & ~steep(T), lambda: (X, T), from_all), cue)

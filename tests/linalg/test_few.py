@@ -57,7 +57,7 @@ def test_each_way_is_for_few_vectors_of_large_matrices():
     assert not _chebyshev.pays(4096, 1, jnp.float64, on_cpu=False)
     assert _tridiagonal.pays(N, 64)
     assert not _tridiagonal.pays(N, 65)
-    assert not _tridiagonal.pays(319, 8)
+    assert not _tridiagonal.pays(255, 8)
 
 
 def program(n, m, platform):
@@ -141,7 +141,7 @@ def test_a_vector_of_another_value_does_not_hold(monkeypatch):
 
     @jax.jit
     def found(G, counted):
-        monkeypatch.setattr(_tridiagonal.jsp_linalg, "eigh_tridiagonal", lambda *_, **__: counted)
+        monkeypatch.setattr(_tridiagonal._bisection, "largest", lambda *_: counted)
         return _tridiagonal.leading(G, M)
 
     G = gram(CONVERGE["two decades"])
@@ -149,12 +149,12 @@ def test_a_vector_of_another_value_does_not_hold(monkeypatch):
     for missed in (0, 3, M - 1):
         shifted = exact[:M].copy()
         shifted[missed:] = exact[missed + 1 : M + 1]
-        counted = np.float32(shifted[::-1])
+        counted = np.float32(shifted)
         values, _, hold = found(G, counted)
         assert hold  # what it is given it finds, so that the count is the certificate
         np.testing.assert_allclose(values, shifted, rtol=0, atol=32 * EPS * exact[0])
         for off in (0.9, 1 - 2e-5):  # to no eigenvalue, and to one that was not counted there
-            counted[0] = np.float32(shifted[-1] * off)
+            counted[-1] = np.float32(shifted[-1] * off)
             assert not found(G, counted)[2]
 
 

@@ -45,7 +45,7 @@ def test_singular_values_of_sharded_rows(x64, solver):
     U, _, Vt = np.linalg.svd(X, full_matrices=False)
 
     def values(x):
-        return leading_values(x, jnp.zeros((1, 5)), 3, solver, "shards")
+        return leading_values(x, jnp.zeros((1, 5)), 3, solver, "shards")[0]
 
     mapped = jax.vmap(values, axis_name="shards")
     np.testing.assert_allclose(mapped(X.reshape(4, 2, 5))[0], [5.0, 4.0, 3.0], rtol=1e-12)

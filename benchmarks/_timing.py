@@ -9,8 +9,10 @@ import numpy as np
 Call = Callable[[], Any]
 
 # A call longer than this is not disturbed by the few milliseconds that the threads of
-# the peer before it go on spinning, or by cold caches.
+# the peer before it go on spinning, or by cold caches. Shorter ones are made untimed until
+# that is over.
 _LONG = 0.2
+_WARM = 0.02
 
 
 def seconds(call: Call) -> float:
@@ -18,6 +20,14 @@ def seconds(call: Call) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
+
+
+def warm(call: Call) -> None:
+    """Makes a call again and again, untimed."""
+    end = time.perf_counter() + _WARM
+    call()
+    while time.perf_counter() < end:
+        call()
 
 
 def alternate(
@@ -57,7 +67,7 @@ def alternate(
     for i in range(rounds):
         for name in once:
             if once[name] < _LONG:
-                calls[name]()
+                warm(calls[name])
             times[name][i] = seconds(calls[name])
     return times, left_out
 

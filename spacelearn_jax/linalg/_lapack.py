@@ -74,11 +74,12 @@ def cholesky(G: jax.Array) -> jax.Array:
 
 @_one_by_one
 def tridiagonal(G: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Returns Householder reflections (n, n) that make (n, n) tridiagonal.
+    """Returns Householder reflections (n, n) that make a symmetric (n, n) tridiagonal.
 
     With them its diagonal (n,), what is next to it (n - 1,), and factors (n - 1,).
     """
-    reflections, d, e, taus = lax.linalg.tridiagonal(G)
+    # LAPACK reads columns, which of the transpose lie in memory as they are.
+    reflections, d, e, taus = lax.linalg.tridiagonal(G.T)
     return reflections, d, e, taus
 
 

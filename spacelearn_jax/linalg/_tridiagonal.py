@@ -34,16 +34,19 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     below, above = jnp.pad(e, (1, 0)), jnp.pad(e, (0, 1))
     counted = _bisection.largest(d, e, m)
 
-    def solved(pair: tuple[jax.Array, jax.Array]) -> jax.Array:
-        value, x = pair
-        x = _lapack.tridiagonal_solve(below, d - value, above, x[:, None])[:, 0]
-        return x / jnp.linalg.norm(x)
+    def solved(X: jax.Array) -> jax.Array:
+        # All systems as one, in which nothing couples them: one call of LAPACK.
+        diagonals = (d[None] - counted[:, None]).ravel()
+        x = _lapack.tridiagonal_solve(
+            jnp.tile(below, m), diagonals, jnp.tile(above, m), X.T.reshape(-1, 1)
+        ).reshape(m, n)
+        return (x / jnp.linalg.norm(x, axis=1)[:, None]).T
 
     # At an eigenvalue that is known to rounding, each iteration takes off all but rounding
     # over the gap. A start may happen to lack a vector, or to be near to another's of the
     # same eigenvalue, which the second makes up for.
     X = jnp.asarray(np.random.default_rng(0).standard_normal((n, m)), G.dtype)
-    X = lax.fori_loop(0, 2, lambda _, X: _lapack.qr(lax.map(solved, (counted, X.T)).T)[0], X)
+    X = lax.fori_loop(0, 2, lambda _, X: _lapack.qr(solved(X))[0], X)
     TX = d[:, None] * X
     TX += below[:, None] * jnp.roll(X, 1, axis=0) + above[:, None] * jnp.roll(X, -1, axis=0)
     values, V = _lapack.eigh(_numerics.gram(X, TX, None))
@@ -67,19 +70,23 @@ def _reflected(reflections: jax.Array, taus: jax.Array, X: jax.Array) -> jax.Arr
         Householder transformations, SIAM J. Sci. Stat. Comput. 10(1), 1989.
     """
     n = len(X)
-    padding = -(-(n - 1) // _BLOCK) * _BLOCK - (n - 1)
-    V = jnp.tril(reflections[1:, :-1], -1) + jnp.eye(n - 1, dtype=X.dtype)
-    V, taus = jnp.pad(V, ((1, 0), (0, padding))), jnp.pad(taus, (0, padding))
-    blocks = V.shape[1] // _BLOCK
+    padding = -(n - 1) % _BLOCK
+    # As rows, for so they lie in memory.
+    V = jnp.triu(reflections.T[:-1, 1:], 1) + jnp.eye(n - 1, dtype=X.dtype)
+    V, taus = jnp.pad(V, ((0, padding), (1, 0))), jnp.pad(taus, (0, padding))
+    blocks = len(V) // _BLOCK
 
     def step(i: jax.Array, X: jax.Array) -> jax.Array:
         start = (blocks - 1 - i) * _BLOCK
-        v = lax.dynamic_slice_in_dim(V, start, _BLOCK, axis=1)
-        tau = lax.dynamic_slice_in_dim(taus, start, _BLOCK)[:, None]
-        U = jnp.triu(_numerics.gram(v, v, None), 1)
+        v = lax.dynamic_slice_in_dim(V, start, _BLOCK)
+        tau = lax.dynamic_slice_in_dim(taus, start, _BLOCK)
+        products = jnp.matmul(jnp.concatenate([v, X]), v.T, precision=_numerics.EXACT)
         inside = lax.linalg.triangular_solve(
-            tau * U, tau * _numerics.gram(v, X, None), left_side=True, unit_diagonal=True
+            tau[:, None] * jnp.triu(products[:_BLOCK], 1),
+            products[_BLOCK:] * tau[None],
+            transpose_a=True,
+            unit_diagonal=True,
         )
-        return X - jnp.matmul(v, inside, precision=_numerics.EXACT)
+        return X - jnp.matmul(inside, v, precision=_numerics.EXACT)
 
-    return lax.fori_loop(0, blocks, step, X)
+    return lax.fori_loop(0, blocks, step, X.T).T

@@ -128,7 +128,7 @@ def measure(
             except Exception as error:
                 missing[_peers.COMPILED] = _timing.reason(error)
     optional = set(calls) - {"ours", "eigenproblem", APPROXIMATE}
-    times, left_out = _timing.alternate(calls, options.rounds, optional=optional, longest=5.0)
+    times, left_out = _timing.alternate(calls, options.rounds, optional=optional, longest=10.0)
     itemsize = jnp.dtype(dtype).itemsize
     floors = peaks.floor(
         _floor.loss_operations(name, size), _floor.loss_bytes(name, size, itemsize)

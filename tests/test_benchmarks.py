@@ -6,7 +6,9 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -117,6 +119,25 @@ def test_an_unknown_name_is_refused():
     done = run("speed")
     assert done.returncode == 2
     assert "no benchmark speed" in done.stderr
+
+
+def test_short_calls_are_warm_when_they_are_timed_and_long_ones_are_made_once(monkeypatch):
+    from benchmarks import _timing
+
+    now, made = [0.0], {"short": 0, "long": 0}
+    monkeypatch.setattr(_timing, "time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def call(name, seconds):
+        made[name] += 1
+        now[0] += seconds
+
+    calls = {"short": lambda: call("short", 0.004), "long": lambda: call("long", 0.25)}
+    times, _ = _timing.alternate(calls, 3)
+    np.testing.assert_allclose(times["short"], [0.004] * 3)
+    np.testing.assert_allclose(times["long"], [0.25] * 3)
+    # Twice to begin with; then 20 ms of untimed calls before each one that is timed.
+    assert made["short"] in (2 + 3 * 6, 2 + 3 * 7)  # as the clock is rounded
+    assert made["long"] == 2 + 3
 
 
 def test_a_claim_that_fails_names_row_and_figure():

@@ -46,11 +46,10 @@ def largest(d: jax.Array, e: jax.Array, m: int) -> jax.Array:
         high = jnp.minimum(high, jnp.min(jnp.where(below_it, jnp.inf, points), axis=1))
         return low, high
 
-    # Gershgorin's discs hold all of them, up to rounding.
+    # Gershgorin's discs hold all of them, within three times the largest in magnitude: half of
+    # the last interval is rounding.
     reach = jnp.pad(jnp.abs(e), (1, 0)) + jnp.pad(jnp.abs(e), (0, 1))
     low, high = jnp.min(d - reach), jnp.max(d + reach)
-    slack = 2 * eps * (high - low)
-    cuts = math.ceil((3 - math.log2(eps)) / math.log2(_POINTS + 1))
-    start = jnp.full(m, low - slack), jnp.full(m, high + slack)
-    low, high = lax.fori_loop(0, cuts, cut, start)
+    cuts = math.ceil(math.log(3 / eps, _POINTS + 1))
+    low, high = lax.fori_loop(0, cuts, cut, (jnp.full(m, low), jnp.full(m, high)))
     return (low + high) / 2

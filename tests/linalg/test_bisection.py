@@ -33,7 +33,9 @@ def test_values_are_those_of_all(name, dtype, x64):
     for m in (1, 7, N):
         values = largest(d, e, m)
         assert values.dtype == dtype
-        atol = 16 * np.finfo(dtype).eps * np.abs(exact).max()
+        # NumPy's own are no better in float64.
+        units = 4 if dtype == np.float32 else 16
+        atol = units * np.finfo(dtype).eps * np.abs(exact).max()
         np.testing.assert_allclose(values, exact[:m].astype(dtype), rtol=0, atol=atol)
 
 

@@ -70,7 +70,7 @@ def cross_vectors(
     if isinstance(solver, LowRank):
         return _stacks.of([_leading.of_cross(b.Z, b.y, k, solver, axis_name) for b in batches])
     C = _stacks.of([_numerics.cross(b.Z, b.y, axis_name) for b in batches])
-    return _stacks.each(lambda C: _leading.vectors(C, k, solver), C)
+    return _leading.of_stack(C, k, solver)
 
 
 @jax.vmap
@@ -142,8 +142,8 @@ def moment_vectors(
 ) -> Iterator[tuple[tuple[str, ...], _leading.Vectors]]:
     """Yields names and leading singular vectors of all stacks of cross-covariances."""
     for names in _stacks.alike({q: (C.shape, k[q]) for q, C in m.Szy.items()}):
-        C, k_q = _stacks.of([m.Szy[q] for q in names]), k[names[0]]
-        yield names, _stacks.each(lambda C, k=k_q: _leading.vectors(C, k, solver), C)
+        C = _stacks.of([m.Szy[q] for q in names])
+        yield names, _leading.of_stack(C, k[names[0]], solver)
 
 
 @compiled(static=("solver",))

@@ -21,7 +21,7 @@ _product = functools.partial(jnp.matmul, precision=_numerics.EXACT)
 
 def pays(n: int, m: int, dtype: jnp.dtype, *, on_cpu: bool) -> bool:
     """Tells whether that is faster than few by LAPACK, or than all elsewhere."""
-    smallest = 25 * (m + _SPARE) if on_cpu else max(640, 10 * (m + _SPARE))
+    smallest = 25 * (m + _SPARE) if on_cpu else max(512, 8 * (m + _SPARE))
     return dtype == jnp.float32 and n >= smallest
 
 

@@ -1,12 +1,13 @@
 """The leading singular vectors of a matrix, from products where those are as accurate."""
 
+import functools
 from collections.abc import Hashable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from spacelearn_jax import _numerics
+from spacelearn_jax import _numerics, _stacks
 from spacelearn_jax.linalg import _factors, _gram
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
@@ -21,13 +22,28 @@ def vectors(A: jax.Array, k: int, solver: Solver) -> Vectors:
     """
     if solver != "auto":
         return _first(_factors.factors(A, solver), k)
-    A = _numerics.infinities_to_nan(lax.stop_gradient(A))
-    # The vectors are the same at any scale, and near to 1 no square underflows.
-    A = A / _numerics.power_of_two(jnp.max(jnp.abs(A)))
-    if A.shape[0] < A.shape[1]:
-        V, U = _tall(A.T, k)
-        return U, V
-    return _tall(A, k)
+    A = _scaled(A)
+    found, enough = _by_products(A, k)
+    return lax.cond(enough, lambda: found, lambda: _first(_factors.factors(A, "svd"), k))
+
+
+def of_stack(A: jax.Array, k: int, solver: Solver) -> Vectors:
+    """Returns those of every matrix in a stack (s, m, n)."""
+
+    def in_turn(A: jax.Array) -> Vectors:
+        return _stacks.each(lambda A: vectors(A, k, solver), A)
+
+    if solver != "auto":
+        return in_turn(A)
+    # Where it is not the CPU, one small matrix takes as long as all of them.
+    return lax.platform_dependent(A, cpu=in_turn, default=lambda A: _at_once(A, k))
+
+
+def _at_once(A: jax.Array, k: int) -> Vectors:
+    """Takes products for all of a stack, or takes one after the other if they are not enough."""
+    found, enough = jax.vmap(lambda A: _by_products(_scaled(A), k))(A)
+    one_by_one = functools.partial(_stacks.each, lambda A: vectors(A, k, "auto"), A)
+    return lax.cond(jnp.all(enough), lambda: found, one_by_one)
 
 
 def of_cross(
@@ -59,18 +75,27 @@ def _first(factors: _factors.Factors, k: int) -> Vectors:
     return factors[0][:, :k], factors[2][:k].T
 
 
-def _tall(A: jax.Array, k: int) -> Vectors:
-    """Corrects eigenvectors of A^T A once, or takes the SVD where that is not enough.
+def _scaled(A: jax.Array) -> jax.Array:
+    # The vectors are the same at any scale, and near to 1 no square underflows.
+    A = _numerics.infinities_to_nan(lax.stop_gradient(A))
+    return A / _numerics.power_of_two(jnp.max(jnp.abs(A)))
 
-    Squaring leaves V off by eps s_1^2 over the gap of the squares, so that y_i = A v_i of
-    the k leading ones and y_j of the rest are not orthogonal. Their products tell by how
-    much, up to the rounding of A v_j, which no SVD avoids either: v_i lacks
+
+def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array]:
+    """Corrects eigenvectors of the smaller Gram matrix once, and tells if that is enough.
+
+    Squaring leaves V of A^T A off by eps s_1^2 over the gap of the squares, so that
+    y_i = A v_i of the k leading ones and y_j of the rest are not orthogonal. Their products
+    tell by how much, up to the rounding of A v_j, which no SVD avoids either: v_i lacks
     E_ji v_j with E_ji = y_j^T y_i / (|y_i|^2 - |y_j|^2), and what lacks then is |E|^2.
 
     Reference:
         Ogita and Aishima, Iterative refinement for singular value decomposition based on
         matrix multiplication, J. Comput. Appl. Math. 369, 2020.
     """
+    if A.shape[0] < A.shape[1]:
+        (V, U), enough = _by_products(A.T, k)
+        return (U, V), enough
     V = _gram.right_vectors(A, None)[1]
     Y = jnp.matmul(A, V, precision=_numerics.EXACT)
     squares = jnp.sum(jnp.square(Y), axis=0)
@@ -83,8 +108,4 @@ def _tall(A: jax.Array, k: int) -> Vectors:
         X = X[:, :k] + jnp.matmul(X[:, k:], E, precision=_numerics.EXACT)
         return X / jnp.linalg.norm(X, axis=0)[None]
 
-    return lax.cond(
-        enough,
-        lambda: (corrected(Y), corrected(V)),
-        lambda: _first(_factors.factors(A, "svd"), k),
-    )
+    return (corrected(Y), corrected(V)), enough

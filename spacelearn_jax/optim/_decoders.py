@@ -5,12 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _moments, _numerics, _stacks
 from spacelearn_jax._compile import compiled
 from spacelearn_jax._subspaces import Centred, centred, check_moments
-from spacelearn_jax.linalg import _factors
+from spacelearn_jax.linalg import _factors, _lapack
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.moments._given import named
@@ -30,11 +31,49 @@ def _pseudo_inverse(
     """
     Q, R = _factors.tall_r(S, axis_name)
     U, s, Vt = _factors.factors(R, solver)
-    rcond = jnp.finfo(s.dtype).eps * jnp.maximum(jnp.minimum(n, _MOST_ROWS), S.shape[1])
-    negligible = s <= rcond * s[0]
-    inverse = jnp.where(negligible, 0, 1 / jnp.where(negligible, 1, s))
-    small = jnp.matmul(U * inverse[None], Vt, precision=_numerics.EXACT)
+    small = jnp.matmul(U * _inverse(s, n, k=S.shape[1])[None], Vt, precision=_numerics.EXACT)
     return jnp.matmul(Q, small, precision=_numerics.EXACT)
+
+
+def _inverse(s: jax.Array, n: jax.Array, *, k: int) -> jax.Array:
+    """Returns 1 / s, and 0 of what is but rounding for ``n`` rows of ``k`` coordinates."""
+    size = jnp.abs(s)
+    rcond = jnp.finfo(s.dtype).eps * jnp.maximum(jnp.minimum(n, _MOST_ROWS), k)
+    negligible = size <= rcond * jnp.max(size)
+    return jnp.where(negligible, 0, 1 / jnp.where(negligible, 1, s))
+
+
+def _of_stack(S: jax.Array, n: jax.Array, solver: Solver, axis_name: Hashable | None) -> jax.Array:
+    """Returns the X (s, B, k) of coordinates (s, B, k) and numbers of rows (s,)."""
+
+    def in_turn(S: jax.Array, n: jax.Array) -> jax.Array:
+        return _stacks.each(lambda S, n: _pseudo_inverse(S, n, solver, axis_name), S, n)
+
+    def at_once(S: jax.Array, n: jax.Array) -> jax.Array:
+        return _at_once(S, n, axis_name)
+
+    if solver not in ("auto", "svd"):
+        return in_turn(S, n)
+    # CUDA finds eigenvectors of many matrices at once, and no SVD as accurate.
+    return lax.platform_dependent(S, n, cuda=at_once, default=in_turn)
+
+
+def _at_once(S: jax.Array, n: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    Q, R = _stacks.each(lambda S: _factors.tall_r(S, axis_name), S)
+    return jnp.matmul(Q, jax.vmap(_by_eigenvectors)(R, n), precision=_numerics.EXACT)
+
+
+def _by_eigenvectors(R: jax.Array, n: jax.Array) -> jax.Array:
+    """Returns the transposed pseudo-inverse (r, k) of R (r, k).
+
+    H = [[0, R^T], [R, 0]] has the singular values of R and their negatives as eigenvalues,
+    so that nothing is squared, and H^+ = [[0, R^+], [R^+T, 0]].
+    """
+    r, k = R.shape
+    R = _numerics.infinities_to_nan(R)
+    H = jnp.zeros((k + r, k + r), R.dtype).at[k:, :k].set(R).at[:k, k:].set(R.T)
+    values, X = _lapack.eigh(H)
+    return jnp.matmul(X[k:] * _inverse(values, n, k=k)[None], X[:k].T, precision=_numerics.EXACT)
 
 
 def decoders(
@@ -53,7 +92,7 @@ def decoders(
         own = zip(group, W.values(), strict=True)
         S = _stacks.of([jnp.matmul(b.Z, w.T, precision=_numerics.EXACT) for b, w in own])
     n = _stacks.of([batch.n for batch in group])
-    X = _stacks.each(lambda S, n: _pseudo_inverse(S, n, solver, axis_name), S, n)
+    X = _of_stack(S, n, solver, axis_name)
     return {q: _numerics.gram(x, batches[q].y, axis_name) for q, x in _stacks.cut(tuple(W), X)}
 
 

@@ -104,3 +104,29 @@ def test_bad_entries_end_as_nan(bad):
     A = prescribed(SPECTRA["flat"], SHAPES["tall"]).astype(np.float32)
     A[3, 4] = bad
     assert all(np.isnan(x).all() for x in vectors(A, K, "auto"))
+
+
+def stack(*names):
+    return np.stack([prescribed(SPECTRA[n], SHAPES["tall"]) for n in names]).astype(np.float32)
+
+
+@pytest.mark.parametrize("last", ["flat", "six decades"])
+def test_all_of_a_stack_at_once(last):
+    """All by products, or one after the other where one of them needs an SVD."""
+    many = stack("two decades", "harmonic", last)
+    alone = [vectors(A, K, "auto") for A in many]
+    for way in (_leading._at_once, lambda A, k: _leading.of_stack(A, k, "auto")):
+        for got, *expected in zip(jax.jit(way, static_argnums=1)(many, K), *alone, strict=True):
+            for x, y in zip(got, expected, strict=True):
+                np.testing.assert_allclose(projector(x), projector(y), atol=1e-5)
+
+
+def test_where_it_is_not_the_cpu_a_stack_is_one_eigenproblem():
+    def program(platform):
+        lowered = jax.jit(lambda A: _leading.of_stack(A, K, "auto")).trace(many)
+        return lowered.lower(lowering_platforms=(platform,)).as_text()
+
+    many = stack("two decades", "flat", "harmonic")
+    for platform, at_once in (("cuda", True), ("cpu", False)):
+        calls = [line for line in program(platform).splitlines() if "syevd" in line]
+        assert any(f"3x{N}x{N}" in line for line in calls) is at_once

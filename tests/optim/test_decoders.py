@@ -1,9 +1,14 @@
 """Decoders against NumPy's least squares."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from spacelearn_jax import linalg, optim
+from spacelearn_jax.optim import _decoders
+
+from ..linalg.matrices import prescribed
 
 
 def orthonormal(rng, k, D):
@@ -40,6 +45,38 @@ def test_minimum_norm_least_squares(x64, shape, solver):
     W, Z, Y = case(*shape)
     A = optim.fit_decoders({"q": W}, Z, {"q": Y}, solver=solver)["q"]
     np.testing.assert_allclose(A, expected(W, Z, Y), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", CASES.values(), ids=CASES)
+def test_eigenvectors_of_a_stack_give_the_same(x64, shape):
+    """As on CUDA, which has no accurate SVD of many matrices at once."""
+    cases = [case(*shape, seed=seed) for seed in range(3)]
+    S = np.stack([(Z - Z.mean(axis=0)) @ W.T for W, Z, _ in cases])
+    X = _decoders._at_once(jnp.asarray(S), jnp.full(3, float(S.shape[1])), None)
+    for x, (W, Z, Y) in zip(X, cases, strict=True):
+        A = np.asarray(x).T @ (Y - Y.mean(axis=0))
+        np.testing.assert_allclose(A, expected(W, Z, Y), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("decades", [0, 2, 4])
+def test_eigenvectors_square_no_condition_number_away(decades):
+    R = prescribed(np.logspace(0, -decades, 8), (8, 8)).astype(np.float32)
+    got = _decoders._by_eigenvectors(jnp.asarray(R), jnp.float32(100))
+    exact = np.linalg.pinv(R.astype(np.float64)).T
+    error = np.linalg.norm(got - exact, 2) / np.linalg.norm(exact, 2)
+    assert error < 16 * np.finfo(np.float32).eps * 10**decades
+
+
+@pytest.mark.parametrize("platform", ["cuda", "cpu"])
+def test_only_cuda_takes_eigenvectors(platform):
+    def fit(W, Z, Y):
+        return optim.fit_decoders(W, Z, Y)
+
+    W, Z, Y = (np.float32(x) for x in case(40, 9, 4, 5))
+    given = {"a": W, "b": W}, Z, {"a": Y, "b": 2 * Y}
+    program = jax.jit(fit).trace(*given).lower(lowering_platforms=(platform,)).as_text()
+    assert ("syevd" in program) is (platform == "cuda")
+    assert ("gesdd" in program) is (platform == "cpu")
 
 
 def test_against_lstsq(x64):

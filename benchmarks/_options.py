@@ -22,3 +22,8 @@ def parser(description: str | None, *, rounds: int | None) -> argparse.ArgumentP
 def add_dtype(parser: argparse.ArgumentParser) -> None:
     """Adds the dtype of all arrays, in which the name of a result ends if it is another."""
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Adds the seconds that all timed calls of a row may take, at least 3 of each peer."""
+    parser.add_argument("--budget", type=float, default=40.0, help="seconds of timed calls a row")

@@ -21,7 +21,7 @@ from benchmarks import _floor, _options, _peers, _plot, _record, _timing
 from benchmarks._inputs import Inputs, Size, draw
 from benchmarks._timing import Call, Claim
 from spacelearn_jax import combined_loss
-from spacelearn_jax.linalg import LowRank, _few
+from spacelearn_jax.linalg import LowRank, _few, _lapack
 from spacelearn_jax.loss import alignment_loss, disentanglement_loss, isotropy_loss
 
 # Speed-ups at least, and the multiple of the floor at most, at the named sizes.
@@ -94,7 +94,7 @@ def eigenproblem(inputs: Inputs) -> Call:
     G = R @ R.T if R.shape[0] < R.shape[1] else R.T @ R
     m = min(N_DIR, len(G))
     few = _few.pays(len(G), m, G.dtype)
-    solve = functools.partial(_few.leading, m=m) if few else jnp.linalg.eigh
+    solve = functools.partial(_few.leading, m=m) if few else _lapack.eigh
     compiled = jax.jit(solve).lower(G).compile()
     return lambda: jax.block_until_ready(compiled(G))
 
@@ -127,7 +127,9 @@ def measure(
             except Exception as error:
                 missing[_peers.COMPILED] = _timing.reason(error)
     optional = set(calls) - {"ours", "eigenproblem", APPROXIMATE}
-    times, left_out = _timing.alternate(calls, options.rounds, optional=optional, longest=10.0)
+    times, left_out = _timing.alternate(
+        calls, options.rounds, optional=optional, longest=10.0, budget=options.budget
+    )
     itemsize = jnp.dtype(dtype).itemsize
     floors = peaks.floor(
         _floor.loss_operations(name, size), _floor.loss_bytes(name, size, itemsize)
@@ -218,6 +220,7 @@ def main() -> None:
     """Reads the command line."""
     parser = _options.parser(__doc__, rounds=15)
     _options.add_dtype(parser)
+    _options.add_budget(parser)
     parser.add_argument("--no-growth", action="store_true", help="measure the named sizes alone")
     parser.add_argument("--compile-limit", type=int, default=300, help="seconds; 0 leaves it out")
     run(parser.parse_args())

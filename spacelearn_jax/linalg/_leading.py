@@ -84,10 +84,10 @@ def _scaled(A: jax.Array) -> jax.Array:
 def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array]:
     """Corrects eigenvectors of the smaller Gram matrix once, and tells if that is enough.
 
-    Squaring leaves V of A^T A off by eps s_1^2 over the gap of the squares, so that
-    y_i = A v_i of the k leading ones and y_j of the rest are not orthogonal. Their products
-    tell by how much, up to the rounding of A v_j, which no SVD avoids either: v_i lacks
-    E_ji v_j with E_ji = y_j^T y_i / (|y_i|^2 - |y_j|^2), and what lacks then is |E|^2.
+    Squaring leaves V of A^T A off by eps s_1^2 over the gap of the squares: A^T A v_i of the
+    k leading ones is not orthogonal to v_j of the rest. As the product of A^T with A v_i it
+    tells by how much, up to eps s_1 s_i, which an SVD rounds as well: v_i lacks E_ji v_j with
+    E_ji = v_j^T A^T (A v_i) / (s_i^2 - s_j^2), and what lacks then is |E|^2.
 
     Reference:
         Ogita and Aishima, Iterative refinement for singular value decomposition based on
@@ -96,16 +96,19 @@ def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array]:
     if A.shape[0] < A.shape[1]:
         (V, U), enough = _by_products(A.T, k)
         return (U, V), enough
-    V = _gram.right_vectors(A, None)[1]
-    Y = jnp.matmul(A, V, precision=_numerics.EXACT)
-    squares = jnp.sum(jnp.square(Y), axis=0)
-    E = _numerics.gram(Y[:, k:], Y[:, :k], None) / (squares[None, :k] - squares[k:, None])
+    squares, V = _gram.right_vectors(A, None)
+    first, rest = V[:, :k], V[:, k:]
+    Y = jnp.matmul(A, first, precision=_numerics.EXACT)
+    lengths = jnp.sum(jnp.square(Y), axis=0)
+    off = _numerics.gram(rest, _numerics.gram(A, Y, None), None)
+    E = off / (lengths[None] - squares[k:, None])
     eps = jnp.finfo(A.dtype).eps
     # NaN, in which under- and overflow end, is not less than anything.
-    enough = (jnp.sum(jnp.square(E)) < eps) & (squares[k - 1] > eps * squares[0])
+    enough = (jnp.sum(jnp.square(E)) < eps) & (lengths[-1] > eps * lengths[0])
 
-    def corrected(X: jax.Array) -> jax.Array:
-        X = X[:, :k] + jnp.matmul(X[:, k:], E, precision=_numerics.EXACT)
+    def unit(X: jax.Array) -> jax.Array:
         return X / jnp.linalg.norm(X, axis=0)[None]
 
-    return (corrected(Y), corrected(V)), enough
+    lacking = jnp.matmul(rest, E, precision=_numerics.EXACT)
+    Y = Y + jnp.matmul(A, lacking, precision=_numerics.EXACT)
+    return (unit(Y), unit(first + lacking)), enough

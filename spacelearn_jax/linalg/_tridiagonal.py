@@ -61,9 +61,10 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
 def _reflected(reflections: jax.Array, taus: jax.Array, X: jax.Array) -> jax.Array:
     """Returns Q X (n, m) of the Q that makes Q^T G Q tridiagonal.
 
-    Q is a product of I - tau v v^T, with v in the columns of ``reflections`` below the
-    diagonal, where they start with a 1 that is left out. Those of a block, as columns of V,
-    make I - V (I + T U)^-1 T V^T, with T = diag(tau) and U what V^T V has above the diagonal.
+    Q is a product of I - tau v v^T, the first one last, with v in the columns of
+    ``reflections`` above the diagonal, where they end with a 1 that is left out. Those of a
+    block, as columns of V, make I - V (T (I + U T)^-1)^T V^T, with T = diag(tau) and U what
+    V^T V has above the diagonal.
 
     Reference:
         Schreiber and Van Loan, A storage-efficient WY representation for products of
@@ -72,21 +73,16 @@ def _reflected(reflections: jax.Array, taus: jax.Array, X: jax.Array) -> jax.Arr
     n = len(X)
     padding = -(n - 1) % _BLOCK
     # As rows, for so they lie in memory.
-    V = jnp.triu(reflections.T[:-1, 1:], 1) + jnp.eye(n - 1, dtype=X.dtype)
-    V, taus = jnp.pad(V, ((0, padding), (1, 0))), jnp.pad(taus, (0, padding))
-    blocks = len(V) // _BLOCK
+    V = jnp.tril(reflections.T[1:, :-1], -1) + jnp.eye(n - 1, dtype=X.dtype)
+    V, taus = jnp.pad(V, ((0, padding), (0, 1))), jnp.pad(taus, (0, padding))
 
     def step(i: jax.Array, X: jax.Array) -> jax.Array:
-        start = (blocks - 1 - i) * _BLOCK
-        v = lax.dynamic_slice_in_dim(V, start, _BLOCK)
-        tau = lax.dynamic_slice_in_dim(taus, start, _BLOCK)
+        v = lax.dynamic_slice_in_dim(V, i * _BLOCK, _BLOCK)
+        tau = lax.dynamic_slice_in_dim(taus, i * _BLOCK, _BLOCK)
         products = jnp.matmul(jnp.concatenate([v, X]), v.T, precision=_numerics.EXACT)
         inside = lax.linalg.triangular_solve(
-            tau[:, None] * jnp.triu(products[:_BLOCK], 1),
-            products[_BLOCK:] * tau[None],
-            transpose_a=True,
-            unit_diagonal=True,
+            tau[:, None] * jnp.triu(products[:_BLOCK], 1), products[_BLOCK:], unit_diagonal=True
         )
-        return X - jnp.matmul(inside, v, precision=_numerics.EXACT)
+        return X - jnp.matmul(inside * tau[None], v, precision=_numerics.EXACT)
 
-    return lax.fori_loop(0, blocks, step, X.T).T
+    return lax.fori_loop(0, len(V) // _BLOCK, step, X.T).T

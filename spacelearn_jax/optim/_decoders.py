@@ -52,7 +52,7 @@ def _of_stack(S: jax.Array, n: jax.Array, solver: Solver, axis_name: Hashable | 
     def at_once(S: jax.Array, n: jax.Array) -> jax.Array:
         return _at_once(S, n, axis_name)
 
-    if solver not in ("auto", "svd"):
+    if solver != "auto":
         return in_turn(S, n)
     # CUDA finds eigenvectors of many matrices at once, and no SVD as accurate.
     return lax.platform_dependent(S, n, cuda=at_once, default=in_turn)

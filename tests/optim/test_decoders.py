@@ -1,5 +1,7 @@
 """Decoders against NumPy's least squares."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,15 +70,14 @@ def test_eigenvectors_square_no_condition_number_away(decades):
 
 
 @pytest.mark.parametrize("platform", ["cuda", "cpu"])
-def test_only_cuda_takes_eigenvectors(platform):
-    def fit(W, Z, Y):
-        return optim.fit_decoders(W, Z, Y)
-
+@pytest.mark.parametrize("solver", ["auto", "svd"])
+def test_only_cuda_takes_eigenvectors_and_no_svd_that_was_asked_for(platform, solver):
     W, Z, Y = (np.float32(x) for x in case(40, 9, 4, 5))
-    given = {"a": W, "b": W}, Z, {"a": Y, "b": 2 * Y}
-    program = jax.jit(fit).trace(*given).lower(lowering_platforms=(platform,)).as_text()
-    assert ("syevd" in program) is (platform == "cuda")
-    assert ("gesdd" in program) is (platform == "cpu")
+    fit = functools.partial(optim.fit_decoders, solver=solver)
+    traced = jax.jit(fit).trace({"a": W, "b": W}, Z, {"a": Y, "b": 2 * Y})
+    program = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert ("syevd" in program) is (platform == "cuda" and solver == "auto")
+    assert ("gesvd" in program or "gesdd" in program) is not ("syevd" in program)
 
 
 def test_against_lstsq(x64):

@@ -1,5 +1,6 @@
 """Every benchmark runs at tiny sizes, and writes what its table is made of."""
 
+import importlib
 import json
 import math
 import os
@@ -138,6 +139,24 @@ def test_short_calls_are_warm_when_they_are_timed_and_long_ones_are_made_once(mo
     # Twice to begin with; then 20 ms of untimed calls before each one that is timed.
     assert made["short"] in (2 + 3 * 6, 2 + 3 * 7)  # as the clock is rounded
     assert made["long"] == 2 + 3
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "more"),
+    [("losses", "alignment", {"compile_limit": 0}), ("solving", "subspaces", {})],
+)
+def test_a_budget_is_kept_for_a_row(name, row, more, monkeypatch):
+    from benchmarks import _timing
+    from benchmarks._inputs import Size
+
+    def alternate(calls, rounds, *, budget, **_):
+        raise TimeoutError(budget)
+
+    monkeypatch.setattr(_timing, "alternate", alternate)
+    options = types.SimpleNamespace(dtype="float32", rounds=1, budget=0.5)
+    measure = importlib.import_module(f"benchmarks.{name}").measure
+    with pytest.raises(TimeoutError, match="0.5"):
+        measure(row, Size(32, 8, k=(1, 3), p=(2, 4)), options, None, peers=False, **more)
 
 
 def test_a_claim_that_fails_names_row_and_figure():

@@ -117,7 +117,7 @@ def tridiagonal(G: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Arra
 
     With them its diagonal (n,), what is next to it (n - 1,), and factors (n - 1,).
     """
-    # LAPACK reads columns, which of the transpose lie in memory as they are, and is a fifth
+    # LAPACK reads columns, which of the transpose lie in memory as they are, and is a seventh
     # faster with what is above the diagonal.
     reflections, d, e, taus = lax.linalg.tridiagonal(G.T, lower=False)
     return reflections, d, e, taus

@@ -1,5 +1,6 @@
 """Least-squares decoders from subspace coordinates to quantities."""
 
+import functools
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -49,16 +50,14 @@ def _of_stack(S: jax.Array, n: jax.Array, solver: Solver, axis_name: Hashable | 
     def in_turn(S: jax.Array, n: jax.Array) -> jax.Array:
         return _stacks.each(lambda S, n: _pseudo_inverse(S, n, solver, axis_name), S, n)
 
-    def at_once(S: jax.Array, n: jax.Array) -> jax.Array:
-        return _at_once(S, n, axis_name)
-
     if solver != "auto":
         return in_turn(S, n)
     # CUDA finds eigenvectors of many matrices at once, and no SVD as accurate.
+    at_once = functools.partial(_at_once, axis_name=axis_name)
     return lax.platform_dependent(S, n, cuda=at_once, default=in_turn)
 
 
-def _at_once(S: jax.Array, n: jax.Array, axis_name: Hashable | None) -> jax.Array:
+def _at_once(S: jax.Array, n: jax.Array, *, axis_name: Hashable | None) -> jax.Array:
     Q, R = _stacks.each(lambda S: _factors.tall_r(S, axis_name), S)
     return jnp.matmul(Q, jax.vmap(_by_eigenvectors)(R, n), precision=_numerics.EXACT)
 

@@ -1,6 +1,7 @@
 """Leading singular vectors by products, against an SVD in float64."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -71,6 +72,18 @@ def test_it_takes_the_svd_elsewhere(name):
     assert falls_back(A, K)
 
 
+@pytest.mark.parametrize("last", [0.05, 0.07])
+def test_both_sides_are_corrected(last):
+    """Of vectors that are short beside the first one, as the products lose most there."""
+    spectrum = np.r_[1, np.linspace(0.1, 0.08, K - 1), np.linspace(last, 0.04, N - K)]
+    A = prescribed(spectrum, SHAPES["tall"]).astype(np.float32)
+    assert not falls_back(A, K)
+    left, s, right = np.linalg.svd(A.astype(np.float64), full_matrices=False)
+    for X, exact in zip(vectors(A, K, "auto"), (left[:, :K], right[:K].T), strict=True):
+        error = np.linalg.norm(projector(X) - projector(exact), 2)
+        assert error < 0.5 * EPS / (s[K - 1] - s[K])
+
+
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_all_vectors_of_a_small_side(k):
     A = prescribed(np.array([5.0, 4.0, 3.0, 2.0, 1.0]), (30, 5)).astype(np.float32)
@@ -110,15 +123,26 @@ def stack(*names):
     return np.stack([prescribed(SPECTRA[n], SHAPES["tall"]) for n in names]).astype(np.float32)
 
 
-@pytest.mark.parametrize("last", ["flat", "six decades"])
-def test_all_of_a_stack_at_once(last):
-    """All by products, or one after the other where one of them needs an SVD."""
-    many = stack("two decades", "harmonic", last)
+@pytest.mark.parametrize("scale", [1, 1e-22, 1e22])
+@pytest.mark.parametrize("last", ["flat", "a gap below four decades"])
+def test_all_of_a_stack_at_once(last, scale):
+    many = stack("two decades", "harmonic", last) * np.float32(scale)
     alone = [vectors(A, K, "auto") for A in many]
     for way in (_leading._at_once, lambda A, k: _leading.of_stack(A, k, "auto")):
         for got, *expected in zip(jax.jit(way, static_argnums=1)(many, K), *alone, strict=True):
             for x, y in zip(got, expected, strict=True):
                 np.testing.assert_allclose(projector(x), projector(y), atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 1e-22, 1e22])
+@pytest.mark.parametrize("last", ["flat", "a gap below four decades"])
+def test_a_stack_is_taken_in_turn_only_where_products_are_not_enough(last, scale, monkeypatch):
+    def in_turn(A, k, solver):
+        return jnp.full((A.shape[0], k), jnp.nan), jnp.full((A.shape[1], k), jnp.nan)
+
+    monkeypatch.setattr(_leading, "vectors", in_turn)
+    U, _ = _leading._at_once(jnp.asarray(stack("harmonic", last) * np.float32(scale)), K)
+    assert np.isnan(U).any() == (last != "flat")
 
 
 def test_where_it_is_not_the_cpu_a_stack_is_one_eigenproblem():
@@ -128,5 +152,6 @@ def test_where_it_is_not_the_cpu_a_stack_is_one_eigenproblem():
 
     many = stack("two decades", "flat", "harmonic")
     for platform, at_once in (("cuda", True), ("cpu", False)):
-        calls = [line for line in program(platform).splitlines() if "syevd" in line]
-        assert any(f"3x{N}x{N}" in line for line in calls) is at_once
+        lines = program(platform).splitlines()
+        assert any("syevd" in line and f"3x{N}x{N}" in line for line in lines) is at_once
+        assert any("dot_general" in line and "batching_dims" in line for line in lines) is at_once

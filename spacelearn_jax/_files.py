@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-import tempfile
+import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -27,16 +27,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         A binary file open for writing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    # Not by tempfile, whose files only their owner may read.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner reads; others get the usual rights.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

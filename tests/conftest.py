@@ -29,22 +29,14 @@ def x64():
         yield
 
 
-#: Files that ask for the last digits of what users run. Elsewhere compiling takes most of the
-#: time, of programs that run but a few times.
-OPTIMIZED = {
-    "linalg/test_factorizations",
-    "linalg/test_gram",
-    "linalg/test_leading",
-    "moments/test_accuracy",
-    "moments/test_products",
-}
-
-
 @pytest.fixture(autouse=True, scope="module")
 def quick_to_compile(request):
-    """Skips costly optimizations, but where they are what is tested."""
+    """Skips costly optimizations, but where they are what is tested.
+
+    Elsewhere compiling takes most of the time, of programs that run but a few times.
+    """
     before = jax.config.read("jax_disable_most_optimizations")
-    quick = _file(request.path) not in OPTIMIZED
+    quick = request.node.get_closest_marker("last_digits") is None
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
     jax.config.update("jax_disable_most_optimizations", before)

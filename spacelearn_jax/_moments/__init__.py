@@ -11,11 +11,13 @@ from spacelearn_jax._moments._merge import merge as merge
 from spacelearn_jax._moments._merge import over_devices as over_devices
 from spacelearn_jax._moments._merge import with_mean_along as with_mean_along
 from spacelearn_jax._moments._plain import of_plain_batch as of_plain_batch
+from spacelearn_jax._moments._products import PAIR_EPS as PAIR_EPS
 from spacelearn_jax._moments._sums import Moments as Moments
 from spacelearn_jax._moments._sums import zeros as zeros
 
 __all__ = [
     "LEDOIT_WOLF",
+    "PAIR_EPS",
     "Moments",
     "aligned",
     "decayed",

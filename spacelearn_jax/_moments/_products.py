@@ -25,6 +25,8 @@ from spacelearn_jax._moments._sums import rounded, two_product, two_sum
 # Sums of more rows are made of those of parts: the more there are, the larger is the rest of
 # each against what sums are made of.
 MANY_ROWS, _PART_ROWS = 2**13, 2**12
+# Of products of pairs, relative to the size of what is multiplied.
+PAIR_EPS = 2.0**-29
 
 
 class Pair(NamedTuple):
@@ -39,7 +41,7 @@ class Pair(NamedTuple):
     @property
     def eps(self) -> float:
         """Rounding of products of this, relative to the size of what is multiplied."""
-        return float(jnp.finfo(self.high.dtype).eps) if self.low is None else 2.0**-29
+        return float(jnp.finfo(self.high.dtype).eps) if self.low is None else PAIR_EPS
 
 
 def over_rows(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> Pair:

@@ -33,8 +33,6 @@ LEAST_EIGENVALUE = 0.25
 MOST_GROWTH = 10.0
 # And of those whose mean some of the rows did not tell, sums would lose digits.
 MOST_LARGER = 3.0
-# Less variance than this, relative to the largest, is what rounding makes of none.
-_ROUNDING = 2.0**-29
 
 
 class Axes(NamedTuple):
@@ -109,7 +107,8 @@ def looked_at(sums: _moments.Moments, axes: Axes | None) -> tuple[_moments.Momen
 def of_sums(sums: _moments.Moments, V: jax.Array | None) -> Axes:
     """Returns these axes, about which sums are, with the variances that they have."""
     variances = np.diagonal(_wide(sums, "Szz", "")) / _wide(sums, "n", "")
-    variances = np.maximum(variances, _ROUNDING * np.max(variances))
+    # Less is what rounding makes of none.
+    variances = np.maximum(variances, _moments.PAIR_EPS * np.max(variances))
     return Axes(V, jnp.asarray(variances, jnp.float32))
 
 
@@ -123,7 +122,7 @@ def own_coordinates(sums: _moments.Moments, axes: Axes | None) -> _moments.Momen
 def _well_conditioned(S: np.ndarray) -> bool:
     """Tells whether no eigenvalue of the correlations is small, by a factorization."""
     squares = np.diagonal(S)
-    none = squares <= _ROUNDING * np.max(squares)
+    none = squares <= _moments.PAIR_EPS * np.max(squares)
     size = np.sqrt(np.where(none, 1, squares))
     correlation = np.where(none | none[:, None], np.diag(none), S / size[:, None] / size)
     try:

@@ -189,7 +189,8 @@ def _is_due(every: Every, state: TrackerState, moments: _moments.Moments) -> jax
         # A misfit that is no number is not below anything: it shows in the next solve.
         due = ~(_moments.misfit(moments, state.space.W) <= every.threshold)
     else:
-        interval = jnp.asarray(every(state.step) if callable(every) else every)
+        interval = every(state.step) if callable(every) else every
+        interval = _checks.scalar("SubspaceTracker.update", "every(step)", interval)
         due = state.since + 1 >= jnp.ceil(interval).astype(jnp.int32)
     # Before any row was seen there is nothing to solve.
     return (moments.n[""] > 0) & (due | (state.refreshes == 0))

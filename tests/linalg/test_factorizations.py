@@ -9,6 +9,8 @@ from spacelearn_jax import linalg
 
 from .matrices import SHAPES, SPECTRA, hilbert, prescribed
 
+pytestmark = pytest.mark.last_digits
+
 SOLVERS = {
     "auto": ("auto", 1e-14),
     "svd": ("svd", 1e-14),

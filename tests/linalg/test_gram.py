@@ -8,6 +8,8 @@ from spacelearn_jax.linalg import _gram
 
 from .matrices import prescribed
 
+pytestmark = pytest.mark.last_digits
+
 N = 40
 STEEP = {
     "six decades": np.geomspace(1, 1e-6, N),

@@ -9,6 +9,8 @@ from spacelearn_jax.linalg import _leading
 
 from .matrices import prescribed
 
+pytestmark = pytest.mark.last_digits
+
 vectors = jax.jit(_leading.vectors, static_argnums=(1, 2))
 N, K = 40, 6
 EPS = np.finfo(np.float32).eps

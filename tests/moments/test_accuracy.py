@@ -9,6 +9,8 @@ from spacelearn_jax.moments import Moments
 
 from .batches import WIDTHS, D, assert_holds, rows, two_pass
 
+pytestmark = pytest.mark.last_digits
+
 SIGMA = np.array([1.0, 0.1, 10.0, 1e-3, 1.0, 2.0], np.float32)
 OFFSET = np.array([1e4, -1e3, 1e5, 10.0, 1e4, 0.0], np.float32)
 N_BATCHES, B = 1221, 8192

@@ -8,6 +8,8 @@ import pytest
 from spacelearn_jax._moments import _products
 from spacelearn_jax._moments._products import Pair
 
+pytestmark = pytest.mark.last_digits
+
 
 def exact(P):
     return np.asarray(P.high, np.float64) + np.asarray(P.low, np.float64)

@@ -80,6 +80,12 @@ def test_one_size_for_all_is_capped_by_each():
 Z, Y = mixed(0)
 STATE = jax.tree.map(np.asarray, jax.jit(TRACKER.init)(Z, Y))
 HAS_ALL = {q: np.ones(24, bool) for q in Y}
+
+
+def scheduled(every):
+    return track_subspaces(K, every=every).update(Z, Y, STATE)
+
+
 BAD_UPDATES = {
     "state first": (TypeError, r"state must be a TrackerState, got a dict.*update\(Z, Y, state\)",
                     lambda: TRACKER.update(Z, Y, Y)),
@@ -100,6 +106,12 @@ BAD_UPDATES = {
              lambda: TRACKER.update(Z, Y, STATE, axis_name="i")),
     "integer Z": (TypeError, r"Z must be of a floating dtype",
                   lambda: TRACKER.update(Z.astype(int), Y, STATE)),
+    "every of truths": (TypeError, r"update: every\(step\) must be a number .* got dtype bool",
+                        lambda: scheduled(lambda step: step % 10 == 0)),
+    "every of vectors": (ValueError, r"every\(step\) must be a number .* got shape \(2,\)",
+                         lambda: scheduled(lambda step: jnp.ones(2))),
+    "every of nothing": (TypeError, r"every\(step\) must be a number .* got None",
+                         lambda: scheduled(lambda step: None)),
 }  # fmt: skip
 BAD_STARTS = {
     "k too big": (ValueError, r"k\['p'\] must be at most min\(D, p\) = 3, got 4",

@@ -19,7 +19,7 @@ EXACT = lax.Precision.HIGHEST
 
 
 def compute_dtype(*arrays: jax.Array) -> jnp.dtype:
-    """Returns float64 if a floating argument has it, else float32.
+    """Returns float64 if an argument has it, else float32.
 
     It is ``jnp.result_type`` with 16-bit types upcast, and it works under strict
     dtype promotion as well.
@@ -41,7 +41,7 @@ def total(x: jax.Array, axis_name: Hashable | None) -> jax.Array:
 
 def axis_size(axis_name: Hashable | None) -> int:
     """Returns the static number of shards."""
-    return 1 if axis_name is None else int(lax.psum(1, axis_name))
+    return 1 if axis_name is None else lax.axis_size(axis_name)
 
 
 def count(

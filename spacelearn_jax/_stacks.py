@@ -38,7 +38,7 @@ def each(function: Callable[..., Any], *stacks: Any) -> Any:
 
 
 def cut(names: Sequence[str], stacks: _Tree) -> Iterator[tuple[str, _Tree]]:
-    """Yields what of stacks (s, ...) belongs to each quantity."""
+    """Yields each quantity's slice of the stacks (s, ...)."""
     # Without the barrier XLA computes all that leads to a stack once more in every cut.
     stacks = lax.optimization_barrier(stacks)
     for i, q in enumerate(names):

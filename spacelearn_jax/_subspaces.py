@@ -37,8 +37,7 @@ def centred(
     *others: jax.Array,
 ) -> dict[str, Centred]:
     """Centres every quantity in the dtype common to all arguments."""
-    float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
-    dtype = _numerics.compute_dtype(Z, *float_targets, *others)
+    dtype = _numerics.compute_dtype(Z, *Y.values(), *others)
     Z = lax.stop_gradient(Z).astype(dtype)
 
     def latents(rows: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:

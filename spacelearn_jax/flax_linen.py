@@ -25,19 +25,37 @@ A value that is no layer's output is sown where it arises, with
 """
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import jax
 from flax import linen as nn
+from flax import serialization
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
 from spacelearn_jax.linalg import Solver
-from spacelearn_jax.space import Space
+from spacelearn_jax.space import LEAVES, Space
 from spacelearn_jax.training import TrackerState, track_subspaces
 from spacelearn_jax.training._tracker import Every
 
 #: The variable collection that holds the state.
 COLLECTION = "space"
+
+
+def _state_dict(space: Space) -> dict[str, Any]:
+    return {name: serialization.to_state_dict(getattr(space, name)) for name in LEAVES}
+
+
+def _from_state_dict(space: Space, state: dict[str, Any]) -> Space:
+    restored = {
+        name: serialization.from_state_dict(getattr(space, name), state[name], name)
+        for name in LEAVES
+    }
+    return Space(**restored, target_shapes=space.target_shapes)
+
+
+# So that variables go through flax.serialization, as those of every Linen module.
+serialization.register_serialization_state(Space, _state_dict, _from_state_dict)
 
 
 class SubspaceTracker(nn.Module):

@@ -62,6 +62,9 @@ def save_space(path: str | os.PathLike[str], space: Space) -> None:
     arrays: dict[str, Any] = {}
 
     def put(key: str, value: jax.Array) -> None:
+        if isinstance(value, jax.ShapeDtypeStruct):
+            got, fix = _checks.described(value), "Save a space that has values."
+            raise _checks.failure(TypeError, "save_space", "space", "one of arrays", got, fix)
         array = np.asarray(jax.device_get(value))
         dtypes[key] = array.dtype.name
         # NumPy's format doesn't know JAX's own dtypes; their bits are kept as integers.
@@ -118,14 +121,16 @@ def load_space(path: str | os.PathLike[str]) -> Space:
         if header["format"] != FORMAT:
             raise KeyError(header["format"])
         version, names = header["version"], header["names"]
-        shapes, dtypes = header["target_shapes"], header["dtypes"]
+        shapes, dtypes = [tuple(shape) for shape in header["target_shapes"]], header["dtypes"]
+        if type(version) is not int or not isinstance(dtypes, dict) or len(names) != len(shapes):
+            raise TypeError(version)
     except (KeyError, TypeError, ValueError) as error:
         raise _foreign(source, "a file without its header") from error
     if version > VERSION:
         raise _foreign(source, f"version {version}, this release reads up to {VERSION}")
 
     def get(key: str) -> jax.Array:
-        if key not in arrays:
+        if key not in arrays or key not in dtypes:
             raise _foreign(source, f"a file without {key!r}")
         dtype = np.dtype(getattr(ml_dtypes, dtypes[key], dtypes[key]))
         array = arrays[key]
@@ -141,7 +146,7 @@ def load_space(path: str | os.PathLike[str]) -> Space:
         V=mapping("V"),
         z_mean=get("z_mean") if "z_mean" in dtypes else None,
         y_mean=mapping("y_mean") if "y_mean.0" in dtypes else None,
-        target_shapes={q: tuple(shape) for q, shape in zip(names, shapes, strict=True)},
+        target_shapes=dict(zip(names, shapes, strict=True)),
     )
 
 

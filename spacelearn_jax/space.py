@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
 
-_LEAVES = ("W", "A", "V", "z_mean", "y_mean")
+#: What of a space holds arrays.
+LEAVES = ("W", "A", "V", "z_mean", "y_mean")
 
 
 def _over_batch(mean: jax.Array, batch: jax.Array) -> jax.Array:
@@ -107,7 +108,7 @@ class Space:
 
     def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], Any]:
         """Splits into leaves and the static target shapes (pytree protocol)."""
-        keys = [(jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in _LEAVES]
+        keys = [(jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in LEAVES]
         assert self.target_shapes is not None  # set in __post_init__
         return keys, tuple(self.target_shapes.items())
 
@@ -115,7 +116,7 @@ class Space:
     def tree_unflatten(cls, shapes: Any, leaves: Iterable[Any]) -> Self:
         """Joins leaves and target shapes (pytree protocol), without looking at them."""
         space = object.__new__(cls)
-        for name, leaf in zip(_LEAVES, leaves, strict=True):
+        for name, leaf in zip(LEAVES, leaves, strict=True):
             object.__setattr__(space, name, leaf)
         object.__setattr__(space, "target_shapes", dict(shapes))
         return space

@@ -127,6 +127,16 @@ def header(**changes):
             lambda p: np.savez(p, header=header(names=["a"], target_shapes=[[1]])),
             r"without 'W\.0'",
         ),
+        (
+            lambda p: np.savez(
+                p, header=header(names=["a"], target_shapes=[[1]]), **{"W.0": np.ones((1, 2))}
+            ),
+            r"without 'W\.0'",
+        ),
+        (lambda p: np.savez(p, header=header(version="1")), "without its header"),
+        (lambda p: np.savez(p, header=header(dtypes=["float32"])), "without its header"),
+        (lambda p: np.savez(p, header=header(target_shapes=5)), "without its header"),
+        (lambda p: np.savez(p, header=header(target_shapes=[[1]])), "without its header"),
     ],
 )
 def test_foreign_files(tmp_path, write, got):
@@ -134,6 +144,13 @@ def test_foreign_files(tmp_path, write, got):
     write(path)
     with pytest.raises(ValueError, match=rf"load_space: the file .* must be a saved space.*{got}"):
         load_space(path)
+
+
+def test_a_space_without_values_is_not_saved(tmp_path):
+    shapes = jax.eval_shape(lambda: solved()[1])
+    with pytest.raises(TypeError, match="save_space: space must be one of arrays, got"):
+        save_space(tmp_path / "space.npz", shapes)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_file(tmp_path):

@@ -36,7 +36,7 @@ def axis(function: str, axis_name: Any) -> Hashable | None:
             "Name every axis once.",
         )
     try:
-        jax.lax.axis_index(names)
+        jax.lax.axis_size(names)
     except NameError:
         raise failure(
             ValueError,

@@ -42,7 +42,7 @@ def of_plain_batch(
     fourth: bool,
     in_parts: bool,
 ) -> tuple[Moments, jax.Array]:
-    """Returns moments as pairs, detached, and by what their sums of products were larger.
+    """Returns moments as pairs, detached, and the most that their sums were larger, a ratio.
 
     Those have plain digits. Rows are centred by the mean of some of them, and what that
     leaves of the mean of all, d, is taken off the products, n d d^T. It is small where a

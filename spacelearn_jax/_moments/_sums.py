@@ -77,11 +77,11 @@ def zeros(
 
 
 def rounded(x: jax.Array) -> jax.Array:
-    """Makes all that follows see the same number, where that number is a product.
+    """Rounds a product once, so that every use of it sees the same number.
 
-    XLA computes a product again wherever it is used, and LLVM may add it there unrounded;
-    what was lost in rounding then depends on the place. With a digit less than the dtype
-    has, neither can be left out. Only float32 needs it.
+    XLA may compute a product again at each use, where LLVM may fuse it with a sum and not
+    round it, so that what rounding took depends on the place. To one bit less than the
+    dtype has it has to be rounded, and is the same. Only float32 needs it.
     """
     return lax.reduce_precision(x, 8, 22) if x.dtype == jnp.float32 else x
 

@@ -64,6 +64,9 @@ def _require_callable(caller: str, argument: str, function: Any) -> None:
         )
 
 
+Finish = Callable[[str, Any], Any]
+
+
 class _Inputs:
     """Which inputs one function takes."""
 
@@ -152,10 +155,19 @@ def compute_Q(  # noqa: N802 - the name of the port's original
 
 
 class Joined:
-    """Functions that are called together, each with the inputs it names."""
+    """Functions that are called together, each with the inputs it names.
 
-    def __init__(self, caller: str, functions: Mapping[str, Callable]) -> None:
+    Args:
+        caller: The public function that errors are told by.
+        functions: Functions by name.
+        finish: ``finish(name, result)`` makes of each result what is returned.
+    """
+
+    def __init__(
+        self, caller: str, functions: Mapping[str, Callable], finish: Finish | None = None
+    ) -> None:
         self.caller = caller
+        self.finish = finish or (lambda name, result: result)
         self.functions = dict(functions)
         self.inputs = {name: _Inputs(caller, name, f) for name, f in functions.items()}
         self.takes_all = any(each.takes_all for each in self.inputs.values())
@@ -197,15 +209,18 @@ class Joined:
                         _checks.missing(needed, given),
                     )
             chosen = given if each.takes_all else {p: given[p] for p in each.takes if p in given}
-            results[name] = function(**chosen)
+            results[name] = self.finish(name, function(**chosen))
         return results
 
 
 def joined(
-    caller: str, arg_functions: tuple[Callable, ...], kwarg_functions: dict[str, Callable]
-) -> Callable[..., dict[str, Any]]:
+    caller: str,
+    arg_functions: tuple[Callable, ...],
+    kwarg_functions: dict[str, Callable],
+    finish: Finish | None = None,
+) -> Joined:
     """Builds the function behind ``compute_Q`` with errors in the caller's name."""
-    both = Joined(caller, register(caller, arg_functions, kwarg_functions))
+    both = Joined(caller, register(caller, arg_functions, kwarg_functions), finish)
     _check_annotations(caller, both.inputs)
 
     return both

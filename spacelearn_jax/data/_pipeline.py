@@ -42,12 +42,9 @@ def input_to_quantity(
     caller = "input_to_quantity"
     n = _checks.integer(caller, "n_bins", n_bins)
     _checks.choice(caller, "mode", mode, MODES)
-    compute = joined(caller, arg_functions, kwarg_functions)
 
-    def call(*unnamed: Any, **inputs: Any) -> dict[str, jax.Array]:
-        fields = compute(*unnamed, **inputs)
-        for name, field in fields.items():
-            check_field(caller, f"the result of {name!r}", field)
-        return {name: pool(field, n, mode) for name, field in fields.items()}
+    def pooled(name: str, field: Any) -> jax.Array:
+        check_field(caller, f"the result of {name!r}", field)
+        return pool(field, n, mode)
 
-    return call
+    return joined(caller, arg_functions, kwarg_functions, finish=pooled)

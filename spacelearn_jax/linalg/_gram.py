@@ -33,8 +33,8 @@ def refined(A: jax.Array, X: jax.Array, axis_name: Hashable | None) -> jax.Array
 
     They are as accurate as by an SVD of ``A``, if ``X`` comes from ``right_vectors``. Then
     the columns of A X are orthogonal up to eps s_1 in length. Divided by their lengths d
-    they have a Gram matrix C near to 1 but where they are next to nothing, and a root of
-    it, C = F^T F, which squares little away: F diag(d) stands for A X, and is small.
+    they have a Gram matrix C near to the identity, but for columns that are rounding alone,
+    and its root, C = F^T F, loses little: F diag(d) stands for A X, and is small.
 
     Reference:
         Drmac and Veselic, New fast and accurate Jacobi SVD algorithm, SIAM J. Matrix Anal.

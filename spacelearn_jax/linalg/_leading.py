@@ -17,8 +17,8 @@ Vectors = tuple[jax.Array, jax.Array]
 def vectors(A: jax.Array, k: int, solver: Solver) -> Vectors:
     """Returns ``k`` leading left (m, k) and right (n, k) singular vectors, detached.
 
-    They have unit length. Only within rounding those of both sides are orthogonal; to be
-    a basis they need a QR factorization, which leaves every leading span as it is.
+    They have unit length and are orthogonal up to rounding; a QR factorization makes a
+    basis of them and keeps every leading span.
     """
     if solver != "auto":
         return _first(_factors.factors(A, solver), k)
@@ -35,7 +35,7 @@ def of_stack(A: jax.Array, k: int, solver: Solver) -> Vectors:
 
     if solver != "auto":
         return in_turn(A)
-    # Where it is not the CPU, one small matrix takes as long as all of them.
+    # On accelerators one small matrix takes as long as the whole stack.
     return lax.platform_dependent(A, cpu=in_turn, default=lambda A: _at_once(A, k))
 
 

@@ -1,7 +1,6 @@
 """Which route a factorization takes."""
 
 import dataclasses
-import math
 from typing import Any
 
 from spacelearn_jax import _checks
@@ -84,8 +83,3 @@ def check_solver(function: str, solver: Any, *, needs: int = 1) -> Solver:
             "Say how much to keep: linalg.LowRank(rank=...).",
         )
     return _checks.choice(function, "solver", solver, EXACT_SOLVERS, others=others)
-
-
-def returned(solver: Solver, m: int, n: int) -> float:
-    """Returns how many singular triplets of an m x n matrix a solver gives."""
-    return min(m, n, solver.rank if isinstance(solver, LowRank) else math.inf)

@@ -27,8 +27,7 @@ def alignment_by_quantity(
     """Computes the loss of every quantity from checked arguments."""
     if not W:
         return {}
-    float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
-    dtype = _numerics.compute_dtype(Z, *W.values(), *A.values(), *float_targets)
+    dtype = _numerics.compute_dtype(Z, *W.values(), *A.values(), *Y.values())
     losses = {}
     for q, S_q in _batch.Layout.of(W).split(coordinates(dtype)).items():
         rows = _numerics.rows_of(where, q)

@@ -40,7 +40,7 @@ class Objective:
         self._joined = Joined("combine", functions)
         self.functions = dict(functions)
         self.weights = dict(weights)
-        # Of the instance, so that an objective can be a term of another.
+        # On the instance: inspect.signature reads it where an objective is a term of another.
         self.__signature__ = self._signature()
 
     def _signature(self) -> inspect.Signature:

@@ -273,7 +273,7 @@ def disentanglement_loss_original(
     Z: ArrayLike,
     W: Mapping[str, ArrayLike],
     *,
-    where: ArrayLike | None = None,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = None,
     axis_name: Hashable | None = None,
 ) -> jax.Array:
     """The legacy form of ``disentanglement_loss``, kept for comparison with old runs.

@@ -20,9 +20,9 @@ class Moments:
 
     ``merge`` is associative and commutative to rounding, and ``zeros`` its neutral
     element, so that batches, shards and files can be added in any order. All that solves
-    or sizes takes a ``Moments`` in place of the data: ``solve_subspaces(m, k=8)``,
-    ``subspaces``, ``principal_directions``, ``optim.fit_decoders(W, m)``,
-    ``optim.k_per_q(m)`` and ``solve_dims``.
+    takes a ``Moments`` in place of the data, ``solve_subspaces(m, k=8)``, ``subspaces``,
+    ``principal_directions`` and ``optim.fit_decoders(W, m)``, and so do ``optim.k_per_q(m)``
+    and ``solve_dims``. ``optim.optimal_bins`` alone needs the fields themselves.
 
     ``count`` (), ``z_mean`` (D,), ``y_mean[q]`` (p_q,), ``Szz`` (D, D), ``Szy[q]``
     (D, p_q) and ``Syy[q]`` (p_q, p_q) are read as attributes. The sums are about the

@@ -20,8 +20,7 @@ def from_batch(
     targets: bool,
     axis_name: Hashable | None,
 ) -> _moments.Moments:
-    float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
-    dtype = _numerics.compute_dtype(Z, *float_targets)
+    dtype = _numerics.compute_dtype(Z, *Y.values())
     return _moments.of_batch(
         Z,
         Y,

@@ -44,7 +44,7 @@ def batch(
 
 
 def named(function: str, Y: Mapping[str, jax.Array], where: Any) -> None:
-    """Refuses the name that rows of any quantity have, where each has rows of its own."""
+    """Refuses a quantity named "", the key of rows that have any, beside masks by name."""
     if isinstance(where, Mapping) and "" in Y:
         raise _checks.failure(
             ValueError,
@@ -75,7 +75,7 @@ def float_dtype(function: str, dtype: Any) -> Any:
     """Converts a floating dtype to the one that moments of it have."""
     try:
         given = jnp.dtype(dtype)
-    except Exception:  # NumPy raises this and that
+    except Exception:  # a TypeError, ValueError or AttributeError, depending on the input
         given = None
     if dtype is None or given is None or not jnp.issubdtype(given, jnp.floating):
         got = _checks.described(dtype) if given is None or dtype is None else str(given)

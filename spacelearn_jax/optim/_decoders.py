@@ -146,8 +146,7 @@ def _gathered(
     *,
     axis_name: Hashable | None,
 ) -> _moments.Moments:
-    float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
-    dtype = _numerics.compute_dtype(Z, *float_targets, *W.values())
+    dtype = _numerics.compute_dtype(Z, *Y.values(), *W.values())
     missing = isinstance(where, dict)
     return _moments.of_batch(
         Z,

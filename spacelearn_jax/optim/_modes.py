@@ -79,11 +79,6 @@ def _exact(X: jax.Array) -> jax.Array:
 _mode_count = compiled(static=("solver", "axis_name"))(mode_count)
 
 
-def is_traced(Y: Mapping[str, jax.Array]) -> bool:
-    """Tells whether a size can't be a Python int here."""
-    return any(isinstance(y, jax.core.Tracer) for y in Y.values())
-
-
 def concrete(function: str, name: str, modes: jax.Array, solver: Solver) -> int:
     """Converts a count to int, and its error codes to errors."""
     number = int(modes)

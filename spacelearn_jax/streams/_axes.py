@@ -3,9 +3,9 @@
 Rounding of a sum of products is relative to the sizes of the two columns. Where latents
 are nearly multiples of each other, it takes what tells them apart, which solving needs. In
 principal axes no two columns are alike, and one product of matrices does what takes two
-to three otherwise. Axes need not be exact, for what they were is undone in float64, once;
-they have to fit. Rows that vary elsewhere than those before get all products, and as soon
-as there are many of them, other axes.
+to three otherwise. Axes need not be exact, because the rotation is undone in float64, once;
+they only have to suit the data. Rows that vary elsewhere than those before get all
+products, and as soon as there are many of them, other axes.
 
 Sums of rows only grow, in every direction. With none that is much shorter than their
 coordinates let it be at one look, and no coordinate of a batch much longer than then, there

@@ -97,6 +97,8 @@ def load(function: str, path: Path) -> Saved | None:
         kinds = {type(x) for x in numbers}
         if kinds != {int}:
             raise TypeError(kinds)
+        if min(batch, start) < 0 or header["size"] < 1 or "shapes" not in header:
+            raise ValueError(numbers)
         leaves = [arrays[f"leaf.{i}"] for i in range(sum(name[:5] == "leaf." for name in arrays))]
         axes = None
         if "axes" in arrays:

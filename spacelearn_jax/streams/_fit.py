@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._solve import solve_subspaces
@@ -87,6 +86,7 @@ def fit_stream(
             out of range, the checkpoint is damaged or of another stream, or a process has
             no rows or others' quantities.
         OSError: If the checkpoint can't be written.
+        ImportError: If ``progress=True`` and ``rich`` is not installed.
 
     Example:
         >>> import numpy as np
@@ -235,8 +235,7 @@ def _sized(
 
 
 def _zero(Z: jax.Array, Y: Mapping[str, jax.Array], *, fourth: bool) -> Moments:
-    floats = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
-    dtype = _numerics.compute_dtype(Z, *floats)
+    dtype = _numerics.compute_dtype(Z, *Y.values())
     shapes, widths = _given.sizes(NAME, {q: y.shape[1:] for q, y in Y.items()})
     sums = _moments.zeros(Z.shape[1], widths, dtype, targets=True, fourth=fourth, missing=False)
     return Moments(sums, shapes)

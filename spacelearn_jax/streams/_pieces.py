@@ -121,7 +121,7 @@ def _rows(function: str, batch: Any) -> int:
     rows = None
     for x in leaves:
         if not isinstance(x, jax.Array):
-            # Without a row of it: a file that is mapped to memory is not read yet.
+            # None of its rows: to check its dtype must not read a memory-mapped file.
             _checks.numeric(
                 function, "batches", x[:0] if isinstance(x, np.ndarray) and x.ndim else x
             )

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +21,8 @@ def bar(batches: Any, *, show: bool) -> Iterator[Callable[[int, int], None]]:
             'Install it with: pip install "spacelearn-jax[demo]"'
         )
         raise ImportError(message, name=error.name) from error
-    total = len(batches) if hasattr(batches, "__len__") else None
+    # Some loaders have a length that only raises.
+    total = operator.length_hint(batches) or None
     columns = (
         progress.TextColumn("batch {task.completed:,}"),
         progress.BarColumn(),

@@ -144,8 +144,7 @@ def _init(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> TrackerState:
-    float_targets = [y for y in Y.values() if jnp.issubdtype(y.dtype, jnp.floating)]
-    dtype = _numerics.compute_dtype(Z, *float_targets)
+    dtype = _numerics.compute_dtype(Z, *Y.values())
     moments = _moments.of_batch(Z, Y, where, axis_name, dtype, missing=isinstance(where, dict))
     shapes = {q: y.shape[1:] for q, y in Y.items()}
     space = from_moments(moments, dict(zip(Y, sizes, strict=True)), shapes, solver, None)
@@ -232,7 +231,8 @@ def track_subspaces(
     refresh sees far more than one batch, and solves subspaces and decoders from them when
     one is due. A solve that is not due is not run (``lax.cond``; under ``vmap`` that is a
     select, which runs it on every step), and nothing recompiles. Nothing in the state
-    carries a gradient.
+    carries a gradient. A NaN in a batch stays in the moments for good: leave such rows out
+    with ``where=``.
 
     Args:
         k: Dimensions of the subspaces: one for all, capped at min(D, p) of each

@@ -68,6 +68,14 @@ def test_init_solves():
     assert set(variables) == {"space"}
 
 
+def test_variables_go_through_flax_serialization():
+    variables = {"params": start()[0], "space": start()[1]}
+    blank = jax.tree.map(np.zeros_like, variables)
+    restored = flax.serialization.from_bytes(blank, flax.serialization.to_bytes(variables))
+    chex.assert_trees_all_equal(restored, variables)
+    assert jax.tree.structure(restored) == jax.tree.structure(variables)
+
+
 def test_evaluation_changes_nothing_and_needs_no_targets():
     params, space = start()
     variables = {"params": params, "space": space}

@@ -253,6 +253,12 @@ def test_gradient_norms_run_the_forward_pass_once():
     assert len(calls) == 1
 
 
+def test_gradient_norms_take_integers_and_keys_as_constants():
+    params = {"w": jnp.ones(4), "steps": jnp.zeros((), jnp.int32), "key": jax.random.key(0)}
+    norms = gradient_norms(lambda p: {"a": jnp.where(p["steps"] == 0, jnp.sum(p["w"]), 0)}, params)
+    np.testing.assert_allclose(norms["a"], 2.0)
+
+
 def test_gradient_norms_of_low_precision_are_float32():
     norms = gradient_norms(lambda p: {"a": jnp.sum(p)}, jnp.ones(4096, jnp.float16))
     assert norms["a"] == 64

@@ -1,5 +1,7 @@
 """A stream gives what all of its rows give at once."""
 
+import io
+import json
 import sys
 import types
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from spacelearn_jax import fit_stream, solve_subspaces
-from spacelearn_jax.data import compute_Q
+from spacelearn_jax.data import compute_Q, input_to_quantity
 from spacelearn_jax.linalg import LowRank
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import fit_decoders, k_per_q
@@ -131,6 +133,11 @@ def test_inputs_are_encoded(batch):
     assert_same(fit_stream(inputs, k=1, encode=encode, quantities=quantities), expected)
     pairs = [(u[:64], part(Y, slice(64))), (u[64:], part(Y, slice(64, 100)))]
     assert_same(fit_stream(pairs, k=1, encode=encode), expected)
+    pooled = input_to_quantity(1, "avg", second=lambda v: v[:, :4])
+    assert_same(
+        fit_stream(inputs, k=1, encode=encode, quantities=pooled),
+        solve_subspaces(np.tanh(u @ M), pooled(v=v), k=1),
+    )
     of_u = compute_Q(first=lambda u: u[:, :2])
     assert_same(
         fit_stream([u[:64], u[64:]], k=1, encode=encode, quantities=of_u),
@@ -222,6 +229,14 @@ def test_damaged_and_foreign_checkpoints(tmp_path, batch):
     np.savez(path.with_suffix(".npz"), x=np.ones(3))
     path.write_bytes(path.with_suffix(".npz").read_bytes())
     refused("a file of another kind")
+    with np.load(io.BytesIO(good)) as saved:
+        arrays = dict(saved)
+    header = json.loads(str(arrays.pop("header")))
+    without_shapes = {name: x for name, x in header.items() if name != "shapes"}
+    for wrong in (without_shapes, header | {"size": 0}, header | {"position": [-1, 0]}):
+        with path.open("wb") as file:
+            np.savez(file, header=np.array(json.dumps(wrong)), **arrays)
+        refused("a file of another kind")
     path.write_bytes(good)
     refused("starts with other rows", rows(1, 200, "float32"))
     refused("other quantities", (batch[0], {"p": batch[1]["p"]}))
@@ -239,6 +254,15 @@ def test_progress(batch, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.progress", None)
     with pytest.raises(ImportError, match=r"progress=True needs .*spacelearn-jax\[demo\]"):
         fit_stream(cut(batch, 100), k=K, progress=True)
+
+
+def test_progress_of_a_loader_whose_length_only_raises(batch, capsys):
+    class Endless(list):
+        def __len__(self):
+            raise TypeError("an iterable dataset has no length")
+
+    fit_stream(Endless(cut(batch, 100, 100)), k=K, progress=True)
+    assert "200 rows" in capsys.readouterr().out
 
 
 def test_any_mapping_of_targets_will_do(batch, expected):

@@ -72,7 +72,8 @@ def gradient_norms(function: Callable[[Any], Mapping[str, jax.Array]], params: A
     Args:
         function: ``function(params) -> {term: scalar}``.
         params: The parameters to differentiate with respect to, a pytree; for GradNorm
-            those of the last shared layer.
+            those of the last shared layer. Integers and PRNG keys among them count as
+            constants.
 
     Returns:
         ``{term: ||d term / d params||_2}``, in float32 as all weights, whatever the dtype of
@@ -120,6 +121,8 @@ def gradient_norms(function: Callable[[Any], Mapping[str, jax.Array]], params: A
                 "Reduce it, for example with .mean().",
             )
         (gradient,) = pullback(zeros | {name: jnp.ones_like(term)})
-        squares = [jnp.sum(jnp.square(g.astype(jnp.float32))) for g in jax.tree.leaves(gradient)]
+        # Integers and keys among the parameters have no gradient.
+        leaves = [g for g in jax.tree.leaves(gradient) if g.dtype != jax.dtypes.float0]
+        squares = [jnp.sum(jnp.square(g.astype(jnp.float32))) for g in leaves]
         norms[name] = _numerics.safe_sqrt(sum(squares, zero()))
     return norms

@@ -97,8 +97,9 @@ def center(
 def gram(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
     """Contracts rows, ``x^T y`` (..., d, e), over the whole batch at full precision."""
     if y.shape[-1] == 1:
-        # A row times a matrix reads it in order: five times as fast on the CPU.
-        return total(jnp.matmul(y.mT, x, precision=EXACT).mT, axis_name)
+        # A sum reads rows in order, five times as fast on the CPU as a product that doesn't, and
+        # is made of partial sums, where a row times a matrix adds one row after the other.
+        return total(jnp.sum(x * y, axis=-2)[..., None], axis_name)
     return total(jnp.matmul(x.mT, y, precision=EXACT), axis_name)
 
 

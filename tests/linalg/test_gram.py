@@ -1,9 +1,10 @@
 """Right singular vectors by products alone, against an SVD in float64."""
 
+import jax
 import numpy as np
 import pytest
 
-from spacelearn_jax import linalg
+from spacelearn_jax import _numerics, linalg
 from spacelearn_jax.linalg import _gram
 
 from .matrices import prescribed
@@ -50,3 +51,14 @@ def test_the_leading_span_comes_close_at_random(name):
     assert V.shape == (N, 16)
     np.testing.assert_allclose(V.T @ V, np.eye(16), atol=1e-5)
     np.testing.assert_allclose(lengths(A, V)[:10], spectrum[:10], atol=3e-6 * spectrum[0])
+
+
+def test_a_column_of_many_rows_keeps_its_digits():
+    """What a loop over rows adds up is off by eps times the root of their number and more."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((200_000, 4), np.float32), rng.standard_normal((200_000, 1))
+    y = (y + x[:, :1]).astype(np.float32)
+    got = jax.jit(lambda x, y: _numerics.gram(x, y, None))(x, y)
+    wanted = x.T.astype(np.float64) @ y
+    size = np.linalg.norm(x, axis=0) * np.linalg.norm(y)
+    np.testing.assert_array_less(np.abs(got - wanted)[:, 0], 2e-7 * size)

@@ -70,6 +70,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         # NumPy leaves a file open that it opened itself and couldn't make sense of.
         with path.open("rb") as handle:
+            # NumPy takes any other start for a pickle, and advises to load it all the same.
+            if not handle.peek(2).startswith((b"PK", b"\x93NUMPY")):
+                message = "it doesn't start like one"
+                raise ValueError(message)
             loaded = np.load(handle, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 message = "it holds one bare array"

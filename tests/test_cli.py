@@ -1,5 +1,6 @@
 """The command line, as far as nothing is trained."""
 
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spacelearn_jax import __version__, cli
+from spacelearn_jax.cli import _demo
 from spacelearn_jax.cli._app import app
 
 WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
@@ -60,6 +62,21 @@ def test_data_that_is_wrong(tmp_path):
 def test_an_output_folder_that_is_a_file(tmp_path):
     (tmp_path / "out").write_text("")
     assert invoke("demo", "--out", str(tmp_path / "out")).exit_code == 2
+
+
+def test_an_output_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("x")
+    result = invoke("demo", "--out", str(tmp_path / "file" / "folder"))
+    assert result.exit_code == 1
+    assert re.search(r"the folder .* can't be written to .* Pass another as --out", result.output)
+
+
+def test_as_many_terms_as_there_is_room_for():
+    terms = {"reconstruction": 0.269, "alignment": 0.45249, "stability": -1e-5}
+    assert _demo._terms(terms, 56) == "rec 0.269  align 0.452  stab 0.000"
+    assert _demo._terms(terms, 22) == "rec 0.269  align 0.452"
+    assert _demo._terms(terms, 21) == "rec 0.269"
+    assert _demo._terms(terms, 8) == ""
 
 
 @pytest.mark.parametrize("package", ["typer", "rich"])

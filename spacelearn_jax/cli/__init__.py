@@ -5,6 +5,8 @@ import sys
 
 __all__ = ["main"]
 
+INTERRUPTED = 130
+
 
 def main(args: list[str] | None = None) -> None:
     """Runs the command line and exits.
@@ -13,8 +15,8 @@ def main(args: list[str] | None = None) -> None:
         args: Arguments, those of the process by default.
 
     Raises:
-        SystemExit: Always: 0 when all went well, 1 after an error that a message
-            explains, 2 for wrong arguments, 130 after Ctrl-C.
+        SystemExit: 0 when all went well, 1 after an error that a message explains, 2 for
+            wrong arguments. After Ctrl-C the process ends at once, with 130.
 
     Example:
         >>> main(["--version"])  # doctest: +ELLIPSIS
@@ -40,5 +42,13 @@ def main(args: list[str] | None = None) -> None:
         )
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(130)
-    app(args=args, prog_name="spacelearn-jax")
+        sys.exit(INTERRUPTED)
+    try:
+        app(args=args, prog_name="spacelearn-jax")
+    except SystemExit as end:
+        if end.code != INTERRUPTED:
+            raise
+        # A program that is still being compiled crashes a process that takes its leave.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)

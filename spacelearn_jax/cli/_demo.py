@@ -1,5 +1,7 @@
 """What a person sees of the demonstration."""
 
+import math
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from spacelearn_jax.demo import Config, Dataset, Event, InterruptedRun, Results,
 from spacelearn_jax.demo.report import GUIDED, UNGUIDED
 
 INTERRUPTED = 130
+REST_OF_LINE = 64  # the longest description, the bar, the counts and the time
 SHORT = {
     "reconstruction": "rec",
     "alignment": "align",
@@ -36,7 +39,7 @@ def show(
     Returns:
         The exit code: 0, or 130 after Ctrl-C.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    _require_writable(out)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -53,7 +56,7 @@ def show(
             bar.update(
                 tasks[event.stage],  # type: ignore[arg-type]
                 completed=event.done,
-                terms=_terms(event.terms),
+                terms=_terms(event.terms, console.width - REST_OF_LINE),
             )
 
         def on_note(sentence: str) -> None:
@@ -71,9 +74,12 @@ def show(
         except InterruptedRun as interrupted:
             bar.stop()
             names = ", ".join(path.name for path in interrupted.files)
+            folder = escape(str(out))
+            kept = f"What was done so far is in {folder}: {names}"
+            if not names:
+                kept = f"Nothing was written: {folder} has what an earlier run has left there."
             console.print(
-                f"[yellow]Interrupted[/] while {interrupted.stage}. "
-                f"What was done so far is in {escape(str(out))}: {names}",
+                f"[yellow]Interrupted[/] while {interrupted.stage}. {kept}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -90,8 +96,26 @@ def show(
     return 0
 
 
-def _terms(terms: Mapping[str, float]) -> str:
-    return "  ".join(f"{SHORT[name]} {value:.3f}" for name, value in terms.items())
+def _require_writable(out: Path) -> None:
+    """Finds out before the work whether its results can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        message = f"the folder {out} can't be written to ({error.strerror}). Pass another as --out."
+        raise OSError(message) from error
+
+
+def _terms(terms: Mapping[str, float], room: int) -> str:
+    """Shows as many terms as there is room for, so that the bar keeps its own."""
+    shown = ""
+    for name, value in terms.items():
+        longer = f"{shown}  {SHORT[name]} {round(value, 3) + 0.0:.3f}".lstrip()  # no -0.000
+        if len(longer) > room:
+            break
+        shown = longer
+    return shown
 
 
 def table(results: Results) -> Table:
@@ -133,10 +157,14 @@ def summary(results: Results) -> str:
     guided, plain = results.evaluations[GUIDED], results.evaluations[UNGUIDED]
     ratios = results.comparison()
     D = results.sizes.latent_dim if results.sizes else 0
+    share = ""
+    if math.isfinite(ratios["own_to_ceiling"]):
+        share = (
+            f"Of the {D} latent dimensions, the subspaces read [bold]"
+            f"{ratios['own_to_ceiling']:.0%}[/] of what a linear probe on all of them reads.\n"
+        )
     return (
-        f"Of the {D} latent dimensions, the subspaces read "
-        f"[bold]{ratios['own_to_ceiling']:.0%}[/] of what a linear probe on all of them reads.\n"
-        f"Relative reconstruction error: {guided.reconstruction:.3f} {GUIDED}, "
+        f"{share}Relative reconstruction error: {guided.reconstruction:.3f} {GUIDED}, "
         f"{plain.reconstruction:.3f} {UNGUIDED} ([bold]{ratios['reconstruction_ratio']:.2f}[/] "
         f"times).\nDisentanglement loss: {guided.disentanglement:.3f} and "
         f"{plain.disentanglement:.3f}; isotropy loss: {guided.isotropy:.3f} and "

@@ -59,15 +59,16 @@ class Results:
 
         Returns:
             ``own_to_ceiling``, the guided network's mean R^2 over that of its linear
-            probe, and ``reconstruction_ratio``, its reconstruction error over that of
-            the unguided network (relative L2 norms).
+            probe, NaN where one of them is not positive, and ``reconstruction_ratio``, its
+            reconstruction error over that of the unguided network (relative L2 norms).
         """
         if set(self.evaluations) != set(NETWORKS):
             return {}
         guided, plain = (self.evaluations[name] for name in NETWORKS)
         summary = guided.summary()
+        own, ceiling = summary["mean_r2"], summary["mean_ceiling"]
         return {
-            "own_to_ceiling": summary["mean_r2"] / summary["mean_ceiling"],
+            "own_to_ceiling": own / ceiling if min(own, ceiling) > 0 else math.nan,
             "reconstruction_ratio": guided.reconstruction / plain.reconstruction,
         }
 

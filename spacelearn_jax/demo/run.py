@@ -73,7 +73,8 @@ def run(
         The results.
 
     Raises:
-        InterruptedRun: After a KeyboardInterrupt, when what there is has been written.
+        InterruptedRun: After a KeyboardInterrupt, when what there is has been written;
+            nothing, if that has no subspaces and an earlier run has left some there.
         ImportError: If the extra ``demo`` is not installed.
         OSError: If the files can't be written.
     """
@@ -92,7 +93,9 @@ def run(
         follow(Event("writing the report", 1, 1))
     except KeyboardInterrupt:
         results.interrupted = stage[0]
-        raise InterruptedRun(stage[0], results.write(out)) from None
+        # What an earlier run has found is worth more than that this one began.
+        found_more = results.space is None and (out / "space.npz").exists()
+        raise InterruptedRun(stage[0], [] if found_more else results.write(out)) from None
     return results
 
 

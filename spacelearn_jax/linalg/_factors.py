@@ -39,8 +39,8 @@ def _from_gram(A: jax.Array) -> Factors:
         U, s, Vt = _from_gram(A.T)
         return Vt.T, s, U.T
     G = jnp.matmul(A.T, A, precision=_numerics.EXACT)
-    _, V = _lapack.eigh(G)
-    V = V[:, ::-1]
+    values, V = _lapack.eigh(G)
+    V = jnp.where(jnp.isnan(values)[None], values[None], V)[:, ::-1]  # 1 x 1 is never looked at
     U, R = _lapack.qr(jnp.matmul(A, V, precision=_numerics.EXACT))
     s = jnp.diagonal(R)
     U = U * jnp.where(s < 0, -1, 1).astype(U.dtype)[None]

@@ -1,5 +1,6 @@
 """The command for real, in a process of its own."""
 
+import importlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spacelearn_jax.demo import Config, load_network, simulated
+from spacelearn_jax.demo import Config, InterruptedRun, load_network, simulated
 from spacelearn_jax.demo.dataset import pooled, split
 from spacelearn_jax.demo.evaluate import r_squared
 from spacelearn_jax.io import load_space
@@ -150,6 +151,25 @@ def test_own_data(tmp_path, short):
     assert metrics["sizes"]["k"]["mean"] == 1
     assert metrics["guided"]["steps_done"] == 4
     assert (tmp_path / "out" / "report.png").exists()
+
+
+def test_an_early_end_leaves_what_an_earlier_run_found(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    running = importlib.import_module("spacelearn_jax.demo.run")
+    monkeypatch.setattr(running, "_work", interrupted)
+    config = Config.fast()
+    with pytest.raises(InterruptedRun) as first:
+        running.run(config, tmp_path)
+    assert [path.name for path in first.value.files] == ["metrics.json"]
+    earlier = {"metrics.json": "all", "space.npz": "of", "report.png": "it"}
+    for name, text in earlier.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InterruptedRun) as second:
+        running.run(config, tmp_path)
+    assert not second.value.files
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == earlier
 
 
 def test_ctrl_c_keeps_what_was_done(tmp_path, short):

@@ -132,3 +132,12 @@ def test_float32_and_below(solver, tolerance):
 def test_nan_comes_out_as_nan(solver):
     A = np.full((4, 3), np.nan, np.float32)
     assert np.isnan(linalg.singular_values(A, solver=solver)).all()
+
+
+@pytest.mark.parametrize("solver", ["auto", "svd", "eigen"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_bad_entry_of_one_column_shows_on_both_sides(solver, bad):
+    A = np.float32([[1.0], [bad], [2.0]])
+    U, _, Vt = linalg.full(A, solver=solver)
+    assert np.isnan(U).all()
+    assert np.isnan(Vt).all()

@@ -10,7 +10,11 @@ from spacelearn_jax.linalg import _bisection, _lapack
 
 _SMALLEST = 256
 _BLOCK = 64  # reflections that are applied at once
+_PASSES = 4  # at most; nearly always two
 _TOLERANCE = 64  # in units of rounding, eps times the largest eigenvalue
+
+# How many passes, vectors (n, m), their values (m,), and the largest error.
+_Iterate = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 def pays(n: int, m: int) -> bool:
@@ -33,29 +37,44 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     reflections, d, e, taus = _lapack.tridiagonal(G)
     below, above = jnp.pad(e, (1, 0)), jnp.pad(e, (0, 1))
     counted = _bisection.largest(d, e, m)
+    bound = _TOLERANCE * eps * counted[0]
 
-    def solved(X: jax.Array) -> jax.Array:
-        # All systems as one, in which nothing couples them: one call of LAPACK.
-        diagonals = (d[None] - counted[:, None]).ravel()
+    def iterated(X: jax.Array, passes: jax.Array) -> jax.Array:
+        # All systems as one, in which nothing couples them: one call of LAPACK. Less their
+        # own eigenvalues they may have a pivot of 0, which leaves nothing but NaN; not so a
+        # quarter of rounding farther, or the next.
+        farther = (passes + 1).astype(G.dtype) / 4 * eps * counted[0]
+        diagonals = d[None] - counted[:, None] - farther
         x = _lapack.tridiagonal_solve(
-            jnp.tile(below, m), diagonals, jnp.tile(above, m), X.T.reshape(-1, 1)
+            jnp.tile(below, m), diagonals.ravel(), jnp.tile(above, m), X.T.reshape(-1, 1)
         ).reshape(m, n)
-        return (x / jnp.linalg.norm(x, axis=1)[:, None]).T
+        x = (x / jnp.linalg.norm(x, axis=1)[:, None]).T
+        return jnp.where(jnp.all(jnp.isfinite(x)), _lapack.qr(x)[0], X)
+
+    def unfinished(carry: _Iterate) -> jax.Array:
+        passes, _, _, error = carry
+        return (passes < 2) | ((passes < _PASSES) & ~(error <= bound / 4))
+
+    def step(carry: _Iterate) -> _Iterate:
+        passes, X, _, _ = carry
+        X = iterated(X, passes)
+        TX = d[:, None] * X
+        TX += below[:, None] * jnp.roll(X, 1, axis=0) + above[:, None] * jnp.roll(X, -1, axis=0)
+        values, V = _lapack.eigh(_numerics.gram(X, TX, None))
+        values, V = values[::-1], V[:, ::-1]
+        X, TX = (jnp.matmul(A, V, precision=_numerics.EXACT) for A in (X, TX))
+        errors = jnp.linalg.norm(TX - X * values[None], axis=0) + jnp.abs(values - counted)
+        return passes + 1, X, values, jnp.max(errors)
 
     # At an eigenvalue that is known to rounding, each iteration takes off all but rounding
     # over the gap. A start may happen to lack a vector, or to be near to another's of the
-    # same eigenvalue, which the second makes up for.
+    # same eigenvalue, which the second makes up for, and seldom a third.
     X = jnp.asarray(np.random.default_rng(0).standard_normal((n, m)), G.dtype)
-    X = lax.fori_loop(0, 2, lambda _, X: _lapack.qr(solved(X))[0], X)
-    TX = d[:, None] * X
-    TX += below[:, None] * jnp.roll(X, 1, axis=0) + above[:, None] * jnp.roll(X, -1, axis=0)
-    values, V = _lapack.eigh(_numerics.gram(X, TX, None))
-    values, V = values[::-1], V[:, ::-1]
-    X, TX = (jnp.matmul(A, V, precision=_numerics.EXACT) for A in (X, TX))
-    errors = jnp.linalg.norm(TX - X * values[None], axis=0) + jnp.abs(values - counted)
+    start = jnp.zeros((), jnp.int32), X, counted, jnp.asarray(jnp.inf, G.dtype)
+    _, X, values, error = lax.while_loop(unfinished, step, start)
     X = _reflected(reflections, taus, X)
     X = X / jnp.linalg.norm(X, axis=0)[None]
-    return values, X, jnp.all(errors <= _TOLERANCE * eps * values[0])
+    return values, X, error <= bound
 
 
 def _reflected(reflections: jax.Array, taus: jax.Array, X: jax.Array) -> jax.Array:

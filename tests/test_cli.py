@@ -1,5 +1,6 @@
 """The command line, as far as nothing is trained."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,8 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from spacelearn_jax import __version__, cli
-from spacelearn_jax.cli import _demo
+from spacelearn_jax.cli import _app, _demo
 from spacelearn_jax.cli._app import app
+from spacelearn_jax.demo import Config, Results
+from spacelearn_jax.demo.evaluate import Evaluation
+from spacelearn_jax.demo.report import GUIDED, UNGUIDED
 
 WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
@@ -69,6 +73,41 @@ def test_an_output_folder_that_cannot_be_made(tmp_path):
     result = invoke("demo", "--out", str(tmp_path / "file" / "folder"))
     assert result.exit_code == 1
     assert re.search(r"the folder .* can't be written to .* Pass another as --out", result.output)
+
+
+def test_an_output_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr(_demo.tempfile, "TemporaryFile", refuse)
+    result = invoke("demo", "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert "can't be written to (Permission denied). Pass another as --out" in result.output
+
+
+def test_after_ctrl_c_the_process_ends_at_once(monkeypatch):
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+
+    def interrupted(**_):
+        raise SystemExit(cli.INTERRUPTED)
+
+    monkeypatch.setattr(_app, "app", interrupted)
+    cli.main([])
+    assert ended == [130]
+
+
+@pytest.mark.parametrize(("own", "ceiling"), [(-0.7, -0.2), (0.5, -0.2), (-0.1, 0.3), (0.4, 0.5)])
+def test_a_share_is_given_of_positive_scores_alone(own, ceiling):
+    one = {"q": np.ones(2)}
+    made = Evaluation(
+        r2={"q": own}, ceiling={"q": ceiling}, leakage=np.eye(1), reconstruction=0.1,
+        disentanglement=0.0, isotropy=0.0, space=None, decoded=one, truth=one,
+    )  # fmt: skip
+    results = Results(Config.fast(), "test", evaluations={GUIDED: made, UNGUIDED: made})
+    positive = own > 0 and ceiling > 0
+    assert ("the subspaces read" in _demo.summary(results)) == positive
+    assert (results.metrics()["comparison"]["own_to_ceiling"] is not None) == positive
 
 
 def test_as_many_terms_as_there_is_room_for():

@@ -1,11 +1,12 @@
 """The command line: ``spacelearn-jax`` and ``python -m spacelearn_jax``."""
 
+import contextlib
 import os
 import sys
 
 __all__ = ["main"]
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # as shells say it of Ctrl-C
 
 
 def main(args: list[str] | None = None) -> None:
@@ -49,6 +50,7 @@ def main(args: list[str] | None = None) -> None:
         if end.code != INTERRUPTED:
             raise
         # A program that is still being compiled crashes a process that takes its leave.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(INTERRUPTED)

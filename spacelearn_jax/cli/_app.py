@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from spacelearn_jax.cli import INTERRUPTED
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -84,7 +86,7 @@ def demo(
         code = show(config, out, dataset, None if data is None else data.name, console)
     except KeyboardInterrupt:
         errors.print("[yellow]Interrupted.[/] Nothing was written.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     except (ImportError, OSError, ValueError) as error:
         errors.print("[red]Error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error

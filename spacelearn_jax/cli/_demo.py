@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from spacelearn_jax.cli import INTERRUPTED
 from spacelearn_jax.demo import Config, Dataset, Event, InterruptedRun, Results, run
 from spacelearn_jax.demo.report import GUIDED, UNGUIDED
 
-INTERRUPTED = 130
 REST_OF_LINE = 64  # the longest description, the bar, the counts and the time
 SHORT = {
     "reconstruction": "rec",

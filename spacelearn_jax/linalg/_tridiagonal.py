@@ -10,7 +10,7 @@ from spacelearn_jax.linalg import _bisection, _lapack
 
 _SMALLEST = 256
 _BLOCK = 64  # reflections that are applied at once
-_PASSES = 4  # at most; nearly always two
+_PASSES = 4  # at most; mostly two
 _TOLERANCE = 64  # in units of rounding, eps times the largest eigenvalue
 
 # How many passes, vectors (n, m), their values (m,), and the largest error.
@@ -53,7 +53,7 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
 
     def unfinished(carry: _Iterate) -> jax.Array:
         passes, _, _, error = carry
-        return (passes < 2) | ((passes < _PASSES) & ~(error <= bound / 4))
+        return (passes < _PASSES) & ~(error <= bound / 4)
 
     def step(carry: _Iterate) -> _Iterate:
         passes, X, _, _ = carry
@@ -69,8 +69,9 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     # At an eigenvalue that is known to rounding, each iteration takes off all but rounding
     # over the gap. A start may happen to lack a vector, or to be near to another's of the
     # same eigenvalue, which the second makes up for, and seldom a third.
-    X = jnp.asarray(np.random.default_rng(0).standard_normal((n, m)), G.dtype)
-    start = jnp.zeros((), jnp.int32), X, counted, jnp.asarray(jnp.inf, G.dtype)
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((n, m)))[0]
+    error = jnp.asarray(jnp.inf, G.dtype)
+    start = jnp.zeros((), jnp.int32), jnp.asarray(basis, G.dtype), counted, error
     _, X, values, error = lax.while_loop(unfinished, step, start)
     X = _reflected(reflections, taus, X)
     X = X / jnp.linalg.norm(X, axis=0)[None]

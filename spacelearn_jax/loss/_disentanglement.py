@@ -284,7 +284,8 @@ def disentanglement_loss_original(
     Args:
         Z: Latents (B, D).
         W: Bases ``{q: (k_q, D)}`` with orthonormal rows; fewer than two give 0.
-        where: Valid rows (B,) bool; the others are left out.
+        where: Valid rows (B,) bool; the others are left out. With ``{q: (B,)}`` the rows
+            that have any quantity count.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
 
     Returns:

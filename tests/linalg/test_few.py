@@ -127,7 +127,7 @@ def test_what_holds_is_right(leading, name, m):
 
 
 @for_cpu
-@pytest.mark.parametrize("name", [name for name in HARD if name != "zero"])
+@pytest.mark.parametrize("name", HARD)
 def test_a_tridiagonal_matrix_gives_all_vectors_of_a_cluster(name):
     G = gram(HARD[name])
     values, X, hold = tridiagonal(G, M)
@@ -135,7 +135,7 @@ def test_a_tridiagonal_matrix_gives_all_vectors_of_a_cluster(name):
     X = np.asarray(X, np.float64)
     np.testing.assert_allclose(X.T @ X, np.eye(M), atol=64 * EPS)
     residuals = np.linalg.norm(G @ X - X * np.asarray(values), axis=0)
-    assert residuals.max() < 64 * EPS * values[0]
+    assert residuals.max() <= 32 * EPS * values[0]
     exact = np.linalg.eigvalsh(G.astype(np.float64))[::-1]
     np.testing.assert_allclose(values, exact[:M], rtol=0, atol=32 * EPS * exact[0])
 
@@ -147,10 +147,12 @@ def test_a_pivot_of_zero_is_stepped_over():
     for i in range(60):
         A = rng.standard_normal((300, 256)).astype(np.float32)
         A = (A, A * np.geomspace(1, 1e-2, 256, dtype=np.float32), np.round(A))[i % 3]
-        values, X, hold = tridiagonal(A.T @ A, 32)
+        G = A.T @ A
+        values, X, hold = tridiagonal(G, 32)
         assert hold, i
-    X, G = np.asarray(X, np.float64), (A.T @ A).astype(np.float64)
-    assert np.linalg.norm(G @ X - X * np.asarray(values), axis=0).max() < 32 * EPS * values[0]
+        values, X = np.asarray(values), np.asarray(X, np.float64)
+        residuals = np.linalg.norm(G @ X - X * values, axis=0)
+        assert residuals.max() < 24 * EPS * values[0]  # of 64 that hold, and 16 to go on
 
 
 @for_cpu

@@ -21,7 +21,7 @@ from benchmarks import _floor, _options, _peers, _plot, _record, _timing
 from benchmarks._inputs import Inputs, Size, draw
 from benchmarks._timing import Call, Claim
 from spacelearn_jax import combined_loss
-from spacelearn_jax.linalg import LowRank, _few, _lapack
+from spacelearn_jax.linalg import LowRank, _lapack, _partial_eigh
 from spacelearn_jax.loss import alignment_loss, disentanglement_loss, isotropy_loss
 
 # Speed-ups at least, and the multiple of the floor at most, at the named sizes.
@@ -93,8 +93,8 @@ def eigenproblem(inputs: Inputs) -> Call:
         R = R - R @ w.T @ w
     G = R @ R.T if R.shape[0] < R.shape[1] else R.T @ R
     m = min(N_DIR, len(G))
-    few = _few.pays(len(G), m, G.dtype)
-    solve = functools.partial(_few.leading, m=m) if few else _lapack.eigh
+    few = _partial_eigh.is_faster(len(G), m, G.dtype)
+    solve = functools.partial(_partial_eigh.leading, m=m) if few else _lapack.eigh
     compiled = jax.jit(solve).lower(G).compile()
     return lambda: jax.block_until_ready(compiled(G))
 

@@ -94,13 +94,18 @@ def center(
     return keep(x - mean[None], where)
 
 
+def matmul(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Multiplies matrices at full precision, whatever JAX's default is."""
+    return jnp.matmul(x, y, precision=EXACT)
+
+
 def gram(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
     """Contracts rows, ``x^T y`` (..., d, e), over the whole batch at full precision."""
     if y.shape[-1] == 1:
         # A sum reads rows in order, five times as fast on the CPU as a product that doesn't, and
         # is made of partial sums, where a row times a matrix adds one row after the other.
         return total(jnp.sum(x * y, axis=-2)[..., None], axis_name)
-    return total(jnp.matmul(x.mT, y, precision=EXACT), axis_name)
+    return total(matmul(x.mT, y), axis_name)
 
 
 def cross(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
@@ -111,7 +116,7 @@ def cross(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
     """
     if y.shape[-1] == 1:
         return gram(x, y, axis_name)
-    return total(jnp.matmul(lax.optimization_barrier(x.mT), y, precision=EXACT), axis_name)
+    return total(matmul(lax.optimization_barrier(x.mT), y), axis_name)
 
 
 def infinities_to_nan(x: jax.Array) -> jax.Array:

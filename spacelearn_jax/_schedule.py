@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 
-def after(cue: jax.Array, x: jax.Array) -> jax.Array:
-    """Returns ``x``, but not before ``cue`` is there, a number that is not negative.
+def after(token: jax.Array, x: jax.Array) -> jax.Array:
+    """Returns ``x``, but not before ``token`` is there, a number that is not negative.
 
     LAPACK runs on one thread, and XLA's CPU backend takes what is ready in the order in which
     it became so: what could run beside a factorization, on the other threads, comes before
@@ -13,4 +13,4 @@ def after(cue: jax.Array, x: jax.Array) -> jax.Array:
     order is made; that a sum of squares is not negative, so that this multiplies by 1, the
     compiler does not know.
     """
-    return x * jnp.where(cue < 0, jnp.asarray(2, x.dtype), jnp.asarray(1, x.dtype))
+    return x * jnp.where(token < 0, jnp.asarray(2, x.dtype), jnp.asarray(1, x.dtype))

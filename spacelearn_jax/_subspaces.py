@@ -95,8 +95,8 @@ def intercept(offset: jax.Array, w: jax.Array, a: jax.Array, y_mean: jax.Array) 
     A space has one mean latent; where quantities have rows, and so means, of their own,
     their decoders' intercepts take up the difference.
     """
-    S = jnp.matmul(w, offset, precision=_numerics.EXACT)
-    return y_mean + jnp.matmul(S, a, precision=_numerics.EXACT)
+    S = _numerics.matmul(w, offset)
+    return y_mean + _numerics.matmul(S, a)
 
 
 @compiled(static=("solver", "axis_name"))

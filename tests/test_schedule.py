@@ -9,11 +9,11 @@ from spacelearn_jax import _schedule
 from spacelearn_jax.loss import combined_loss
 
 
-@pytest.mark.parametrize("cue", [0.0, 3.5, np.inf, np.nan])
-def test_values_and_gradients_are_kept_to_the_last_bit(cue):
+@pytest.mark.parametrize("token", [0.0, 3.5, np.inf, np.nan])
+def test_values_and_gradients_are_kept_to_the_last_bit(token):
     x = jnp.asarray(np.random.default_rng(0).standard_normal(50), jnp.float32)
     x = x.at[:3].set(jnp.array([jnp.inf, -0.0, jnp.nan]))
-    waited, back = jax.vjp(lambda x: _schedule.after(jnp.float32(cue), x), x)
+    waited, back = jax.vjp(lambda x: _schedule.after(jnp.float32(token), x), x)
     (slope,) = back(x)
     for got in (waited, slope):
         np.testing.assert_array_equal(got, x)

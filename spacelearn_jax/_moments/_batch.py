@@ -50,7 +50,7 @@ def of_batch(
         x, hi.z_mean[group], low_z[group] = own.centred(Z)
         if group or not missing:
             if V is not None:
-                x = jnp.matmul(x, V, precision=_numerics.EXACT)
+                x = _numerics.matmul(x, V)
             Zc[group] = x
             weighted = own.weigh(x)
             if compensated:

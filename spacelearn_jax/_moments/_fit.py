@@ -52,12 +52,12 @@ def _decoder(
 ) -> jax.Array:
     G, C = _products.quadratic(w.T, S), _products.times(w.T, C)
     # Coordinates that are nothing but rounding are left out.
-    size = jnp.sum(_product(jnp.abs(w), jnp.abs(S.high)) * jnp.abs(w), axis=1)
+    size = jnp.sum(_numerics.matmul(jnp.abs(w), jnp.abs(S.high)) * jnp.abs(w), axis=1)
     rounding = jnp.diagonal(G.high) <= S.eps * w.shape[0] * size
     G = jax.tree.map(lambda x: _without(rounding, x), G)
     C = jax.tree.map(lambda x: jnp.where(rounding[:, None], 0, x), C)
     if share is not None:
-        even = jnp.trace(S.high) / len(S.high) * _product(w, w.T)
+        even = jnp.trace(S.high) / len(S.high) * _numerics.matmul(w, w.T)
         G = _products.plus(_products.scaled(G, 1 - share), share * even)
     if ridge is not None:
         G = _products.plus(G, ridge * jnp.eye(w.shape[0], dtype=w.dtype))
@@ -78,12 +78,12 @@ def _minimum_norm(G: Pair, C: Pair) -> jax.Array:
         near = _products.quadratic(T, G)
         d = jnp.diagonal(near.high)
         again, values = _diagonalized(_without(d <= G.eps * k * jnp.max(d), near.high))
-        T = _product(T, again)
+        T = _numerics.matmul(T, again)
     negligible = values <= jnp.finfo(values.dtype).eps * k * values[-1]
     inverse = jnp.where(negligible, 0, 1 / jnp.where(negligible, 1, values))
 
     def solved(C: jax.Array) -> jax.Array:
-        return _product(T, inverse[:, None] * _product(T.T, C))
+        return _numerics.matmul(T, inverse[:, None] * _numerics.matmul(T.T, C))
 
     A = solved(C.high)
     if G.low is not None:
@@ -96,7 +96,7 @@ def _minimum_norm(G: Pair, C: Pair) -> jax.Array:
     )
     U, s, _ = _factors.factors(unseen, "svd")
     U = jnp.where((s > jnp.finfo(s.dtype).eps * k * s[0])[None], U, 0)
-    return A - _product(U, _product(U.T, A))
+    return A - _numerics.matmul(U, _numerics.matmul(U.T, A))
 
 
 def _missing(G: Pair, C: Pair, A: jax.Array) -> jax.Array:
@@ -155,8 +155,8 @@ def aligned(w: jax.Array, near: jax.Array) -> jax.Array:
         Schoenemann, A generalized solution of the orthogonal Procrustes problem,
         Psychometrika 31, 1966.
     """
-    U, _, Vt = _factors.factors(_product(near, w.T), "svd")
-    return _product(_product(U, Vt), w)
+    U, _, Vt = _factors.factors(_numerics.matmul(near, w.T), "svd")
+    return _numerics.matmul(_numerics.matmul(U, Vt), w)
 
 
 def misfit(m: Moments, W: Mapping[str, jax.Array]) -> jax.Array:
@@ -173,12 +173,12 @@ def misfit(m: Moments, W: Mapping[str, jax.Array]) -> jax.Array:
     for q, C in m.Szy.items():
         w = W[q]
         C = _numerics.safe_divide(C, jnp.max(jnp.abs(C)))  # fourth powers follow
-        inside = _product(w, C)
-        image = _product(inside, C.T)
-        leaving = image - _product(_product(image, w.T), w)
+        inside = _numerics.matmul(w, C)
+        image = _numerics.matmul(inside, C.T)
+        leaving = image - _numerics.matmul(_numerics.matmul(image, w.T), w)
         sine = _numerics.safe_divide(_energy(leaving), _energy(image))
         captured = jnp.sum(jnp.square(inside), axis=1)
-        gain = jnp.maximum(_outside(C - _product(w.T, inside)) - jnp.min(captured), 0)
+        gain = jnp.maximum(_outside(C - _numerics.matmul(w.T, inside)) - jnp.min(captured), 0)
         share = _numerics.safe_divide(gain, jnp.sum(captured) + gain)
         total += _numerics.safe_sqrt(jnp.maximum(sine, share))
     return total / len(W)
@@ -190,13 +190,9 @@ def _outside(R: jax.Array) -> jax.Array:
     A step of power iteration from the column with most energy.
     """
     largest = jnp.argmax(jnp.sum(jnp.square(R), axis=0))
-    x = _product(R, _product(R.T, jnp.take(R, largest, axis=1)))
-    return _numerics.safe_divide(_energy(_product(R.T, x)), _energy(x))
+    x = _numerics.matmul(R, _numerics.matmul(R.T, jnp.take(R, largest, axis=1)))
+    return _numerics.safe_divide(_energy(_numerics.matmul(R.T, x)), _energy(x))
 
 
 def _energy(x: jax.Array) -> jax.Array:
     return jnp.sum(jnp.square(x))
-
-
-def _product(x: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.matmul(x, y, precision=_numerics.EXACT)

@@ -200,7 +200,7 @@ def _moved_lengths(m: Moments, shift: Mapping[str, jax.Array]) -> Added:
     for g, S in m.Szz.items():
         d, n = shift[g], m.n[g]
         # |z + d|^2 = |z|^2 + 2 z d + |d|^2, multiplied out; sums of z alone are 0.
-        Sd = jnp.matmul(S, d, precision=_numerics.EXACT)
+        Sd = _numerics.matmul(S, d)
         dd, trace = jnp.sum(jnp.square(d)), jnp.trace(S)
         added["third"][g] = [rounded((trace + n * dd) * d + 2 * Sd)]
         across = jnp.sum(d * (4 * m.third[g] + 4 * Sd))

@@ -66,7 +66,7 @@ def of_plain_batch(
     def sums_of(batch: _Batch) -> _Sums:
         Z, Y, where = batch
         x = _numerics.keep(Z - z_rough[None], where)
-        c = x if V is None else jnp.matmul(x, V, precision=_numerics.EXACT)
+        c = x if V is None else _numerics.matmul(x, V)
         yc = {q: _numerics.keep(y - y_rough[q][None], where) for q, y in Y.items()}
         square = jnp.sum(jnp.square(c), axis=1, keepdims=True)
         return _Sums(
@@ -91,7 +91,7 @@ def of_plain_batch(
         return jnp.max(_numerics.safe_divide(n * jnp.square(d), jnp.abs(jnp.diagonal(S))))
 
     dz, dy = mean(sums.x), {q: mean(total) for q, total in sums.y.items()}
-    d = dz if V is None else jnp.matmul(dz, V, precision=_numerics.EXACT)
+    d = dz if V is None else _numerics.matmul(dz, V)
     z_mean, z_low = two_sum(z_rough, dz)
     y_mean, y_low = {}, {}
     for q, rough in y_rough.items():
@@ -104,7 +104,7 @@ def of_plain_batch(
     if fourth:
         # |c - d|^2 = |c|^2 - 2 c d + |d|^2, multiplied out.
         dd, trace = jnp.sum(jnp.square(d)), jnp.trace(sums.cc)
-        Sd = jnp.matmul(sums.cc, d, precision=_numerics.EXACT)
+        Sd = _numerics.matmul(sums.cc, d)
         third = sums.third - 2 * Sd + (2 * n * dd - trace) * d
         rest = jnp.sum(4 * d * (Sd - sums.third)) + 2 * dd * trace - 3 * n * jnp.square(dd)
         batch = batch._replace(third={"": third}, fourth={"": sums.fourth + rest})

@@ -18,8 +18,8 @@ def angles(W_a: jax.Array, W_b: jax.Array) -> jax.Array:
     if W_a.shape[0] < W_b.shape[0]:
         W_a, W_b = W_b, W_a
     W_a, W_b = _numerics.infinities_to_nan(W_a), _numerics.infinities_to_nan(W_b)
-    overlap = jnp.matmul(W_b, W_a.T, precision=_numerics.EXACT)
-    rest = W_b - jnp.matmul(overlap, W_a, precision=_numerics.EXACT)
+    overlap = _numerics.matmul(W_b, W_a.T)
+    rest = W_b - _numerics.matmul(overlap, W_a)
     cosines = _lapack.svdvals(overlap)
     sines = _lapack.svdvals(rest)[::-1]
     return jnp.arctan2(sines, cosines)

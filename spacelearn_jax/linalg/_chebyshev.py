@@ -1,6 +1,5 @@
 """Leading eigenvectors of a large symmetric matrix, from products with blocks of vectors."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -16,10 +15,8 @@ _AMPLIFIED = 1e5  # of the first vector over the last one asked for, by a filter
 _PASSES = 8
 _TOLERANCE = 16  # in units of rounding, eps times the largest eigenvalue
 
-_product = functools.partial(jnp.matmul, precision=_numerics.EXACT)
 
-
-def pays(n: int, m: int, dtype: jnp.dtype, *, on_cpu: bool) -> bool:
+def is_faster(n: int, m: int, dtype: jnp.dtype, *, on_cpu: bool) -> bool:
     """Tells whether that is faster than few by LAPACK, or than all elsewhere."""
     smallest = 25 * (m + _SPARE) if on_cpu else max(512, 8 * (m + _SPARE))
     return dtype == jnp.float32 and n >= smallest
@@ -69,10 +66,10 @@ class _Ritz(NamedTuple):
 def _ritz(G: jax.Array, Y: jax.Array, m: int) -> _Ritz:
     """Finds those in the span of Y (n, b)."""
     X = _lapack.qr(Y)[0]
-    GX = _product(G, X)
+    GX = _numerics.matmul(G, X)
     values, V = _lapack.eigh(_numerics.gram(X, GX, None))
     values, V = values[::-1], V[:, ::-1]
-    X, GX = _product(X, V), _product(GX, V)
+    X, GX = _numerics.matmul(X, V), _numerics.matmul(GX, V)
     residuals = jnp.linalg.norm(GX[:, :m] - X[:, :m] * values[None, :m], axis=0)
     return _Ritz(X, GX, values, jnp.max(residuals))
 
@@ -106,7 +103,8 @@ def _filtered(G: jax.Array, block: _Ritz, degree: jax.Array) -> jax.Array:
     def step(_: int, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         before, Y, ratio = carry
         following = 1 / (2 / first - ratio)
-        after = 2 * following * (_product(G, Y) * (2 / edge) - Y) - ratio * following * before
+        moved = _numerics.matmul(G, Y) * (2 / edge) - Y
+        after = 2 * following * moved - ratio * following * before
         return Y, after, following
 
     start = X, first * (GX * (2 / edge) - X), first
@@ -120,6 +118,6 @@ def _none_above(G: jax.Array, values: jax.Array, X: jax.Array, bound: jax.Array)
     It has none if the bound less the matrix is positive definite, which a Cholesky
     factorization finds out in a tenth of the time that eigenvalues take.
     """
-    deflated = G - _product(X * values[None], X.T)
+    deflated = G - _numerics.matmul(X * values[None], X.T)
     factor = _lapack.cholesky(bound * jnp.eye(len(G), dtype=G.dtype) - deflated)
     return jnp.isfinite(factor[-1, -1])

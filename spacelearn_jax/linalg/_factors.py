@@ -38,10 +38,10 @@ def _from_gram(A: jax.Array) -> Factors:
     if A.shape[0] < A.shape[1]:
         U, s, Vt = _from_gram(A.T)
         return Vt.T, s, U.T
-    G = jnp.matmul(A.T, A, precision=_numerics.EXACT)
+    G = _numerics.matmul(A.T, A)
     values, V = _lapack.eigh(G)
     V = jnp.where(jnp.isnan(values)[None], values[None], V)[:, ::-1]  # 1 x 1 is never looked at
-    U, R = _lapack.qr(jnp.matmul(A, V, precision=_numerics.EXACT))
+    U, R = _lapack.qr(_numerics.matmul(A, V))
     s = jnp.diagonal(R)
     U = U * jnp.where(s < 0, -1, 1).astype(U.dtype)[None]
     s = jnp.abs(s)
@@ -51,10 +51,10 @@ def _from_gram(A: jax.Array) -> Factors:
 
 def _randomized(A: jax.Array, solver: LowRank) -> Factors:
     def times(X: jax.Array) -> jax.Array:
-        return jnp.matmul(A, X, precision=_numerics.EXACT)
+        return _numerics.matmul(A, X)
 
     def back(Q: jax.Array) -> jax.Array:
-        return jnp.matmul(A.T, Q, precision=_numerics.EXACT)
+        return _numerics.matmul(A.T, Q)
 
     return from_products(times, back, A.shape, A.dtype, solver)
 
@@ -71,7 +71,7 @@ def from_products(
         Q = _lapack.qr(times(_lapack.qr(back(Q))[0]))[0]
     small = _numerics.infinities_to_nan(back(Q).T)
     U, s, Vt = _lapack.svd(small)
-    U = jnp.matmul(Q, U, precision=_numerics.EXACT)
+    U = _numerics.matmul(Q, U)
     r = min(solver.rank, m, n)
     return U[:, :r], s[:r], Vt[:r]
 
@@ -89,7 +89,7 @@ def attach_gradient(s: jax.Array, A: jax.Array, U: jax.Array, Vt: jax.Array) -> 
     It is finite for repeated and vanishing values too. The vectors are constants,
     so it is a first derivative only.
     """
-    AV = jnp.matmul(A, lax.stop_gradient(Vt).T, precision=_numerics.EXACT)
+    AV = _numerics.matmul(A, lax.stop_gradient(Vt).T)
     stationary = jnp.sum(lax.stop_gradient(U) * AV, axis=0)
     return lax.stop_gradient(s) + (stationary - lax.stop_gradient(stationary))
 
@@ -115,7 +115,7 @@ def tall_r(X: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Arr
     outer, R_all = _lapack.qr(blocks.reshape(-1, R.shape[1]))
     outer = outer.reshape(shards, R.shape[0], -1)
     own = lax.dynamic_index_in_dim(outer, mine, 0, keepdims=False)
-    return jnp.matmul(Q, own, precision=_numerics.EXACT), R_all
+    return _numerics.matmul(Q, own), R_all
 
 
 def singular_values(A: jax.Array, solver: Solver) -> jax.Array:

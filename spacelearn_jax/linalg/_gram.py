@@ -40,7 +40,7 @@ def refined(A: jax.Array, X: jax.Array, axis_name: Hashable | None) -> jax.Array
         Drmac and Veselic, New fast and accurate Jacobi SVD algorithm, SIAM J. Matrix Anal.
         Appl. 29(4), 2008, for the scaling.
     """
-    Y = jnp.matmul(A, X, precision=_numerics.EXACT)
+    Y = _numerics.matmul(A, X)
     d = _numerics.safe_sqrt(_numerics.total(jnp.sum(jnp.square(Y), axis=0), axis_name))
     Y = _numerics.safe_divide(Y, d[None])
     C = _numerics.gram(Y, Y, axis_name)
@@ -48,7 +48,7 @@ def refined(A: jax.Array, X: jax.Array, axis_name: Hashable | None) -> jax.Array
     values, V = _lapack.eigh(C)
     F = _numerics.safe_sqrt(values)[:, None] * V.T
     Vt = _lapack.svd(F * d[None])[2]
-    return jnp.matmul(X, Vt.T, precision=_numerics.EXACT)
+    return _numerics.matmul(X, Vt.T)
 
 
 def leading(A: jax.Array, solver: LowRank, axis_name: Hashable | None) -> jax.Array:
@@ -61,7 +61,7 @@ def leading(A: jax.Array, solver: LowRank, axis_name: Hashable | None) -> jax.Ar
     width = min(solver.rank + solver.oversample, n)
     X = _lapack.qr(jax.random.normal(jax.random.key(solver.seed), (n, width), A.dtype))[0]
     for _ in range(solver.n_iter + 1):
-        T = jnp.matmul(A, X, precision=_numerics.EXACT)
-        T = jnp.matmul(T, right_vectors(T, axis_name)[1], precision=_numerics.EXACT)
+        T = _numerics.matmul(A, X)
+        T = _numerics.matmul(T, right_vectors(T, axis_name)[1])
         X = _lapack.qr(_numerics.gram(A, T, axis_name))[0]
     return X

@@ -61,7 +61,7 @@ def of_cross(
 
             def product(left: jax.Array, right: jax.Array) -> _factors.Product:
                 def apply(X: jax.Array) -> jax.Array:
-                    rows = jnp.matmul(right, X, precision=_numerics.EXACT)
+                    rows = _numerics.matmul(right, X)
                     return _numerics.gram(left, rows, axis_name)
 
                 return apply
@@ -98,7 +98,7 @@ def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array]:
         return (U, V), enough
     squares, V = _gram.right_vectors(A, None)
     first, rest = V[:, :k], V[:, k:]
-    Y = jnp.matmul(A, first, precision=_numerics.EXACT)
+    Y = _numerics.matmul(A, first)
     lengths = jnp.sum(jnp.square(Y), axis=0)
     off = _numerics.gram(rest, _numerics.gram(A, Y, None), None)
     E = off / (lengths[None] - squares[k:, None])
@@ -109,6 +109,6 @@ def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array]:
     def unit(X: jax.Array) -> jax.Array:
         return X / jnp.linalg.norm(X, axis=0)[None]
 
-    lacking = jnp.matmul(rest, E, precision=_numerics.EXACT)
-    Y = Y + jnp.matmul(A, lacking, precision=_numerics.EXACT)
+    lacking = _numerics.matmul(rest, E)
+    Y = Y + _numerics.matmul(A, lacking)
     return (unit(Y), unit(first + lacking)), enough

@@ -23,9 +23,9 @@ def _residual_bound(A: jax.Array, U: jax.Array, seed: np.ndarray, *, probes: int
     for word in seed[1:]:
         key = jax.random.fold_in(key, word)
     test = jax.random.normal(key, (A.shape[1], probes), dtype)
-    seen = jnp.matmul(A, test, precision=_numerics.EXACT)
-    inside = jnp.matmul(U.T, seen, precision=_numerics.EXACT)
-    rest = seen - jnp.matmul(U, inside, precision=_numerics.EXACT)
+    seen = _numerics.matmul(A, test)
+    inside = _numerics.matmul(U.T, seen)
+    rest = seen - _numerics.matmul(U, inside)
     # Divided by the largest entry, so that no square underflows.
     largest = jnp.max(jnp.abs(rest))
     squares = jnp.square(_numerics.safe_divide(rest, largest))

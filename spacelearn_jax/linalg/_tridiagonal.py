@@ -17,7 +17,7 @@ _TOLERANCE = 64  # in units of rounding, eps times the largest eigenvalue
 _Iterate = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
-def pays(n: int, m: int) -> bool:
+def is_faster(n: int, m: int) -> bool:
     """Tells whether that is faster than all ``n`` eigenvectors, on the CPU."""
     return n >= _SMALLEST and 8 * m <= n
 
@@ -62,7 +62,7 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         TX += below[:, None] * jnp.roll(X, 1, axis=0) + above[:, None] * jnp.roll(X, -1, axis=0)
         values, V = _lapack.eigh(_numerics.gram(X, TX, None))
         values, V = values[::-1], V[:, ::-1]
-        X, TX = (jnp.matmul(A, V, precision=_numerics.EXACT) for A in (X, TX))
+        X, TX = (_numerics.matmul(A, V) for A in (X, TX))
         errors = jnp.linalg.norm(TX - X * values[None], axis=0) + jnp.abs(values - counted)
         return passes + 1, X, values, jnp.max(errors)
 
@@ -99,10 +99,10 @@ def _reflected(reflections: jax.Array, taus: jax.Array, X: jax.Array) -> jax.Arr
     def step(i: jax.Array, X: jax.Array) -> jax.Array:
         v = lax.dynamic_slice_in_dim(V, i * _BLOCK, _BLOCK)
         tau = lax.dynamic_slice_in_dim(taus, i * _BLOCK, _BLOCK)
-        products = jnp.matmul(jnp.concatenate([v, X]), v.T, precision=_numerics.EXACT)
+        products = _numerics.matmul(jnp.concatenate([v, X]), v.T)
         inside = lax.linalg.triangular_solve(
             tau[:, None] * jnp.triu(products[:_BLOCK], 1), products[_BLOCK:], unit_diagonal=True
         )
-        return X - jnp.matmul(inside * tau[None], v, precision=_numerics.EXACT)
+        return X - _numerics.matmul(inside * tau[None], v)
 
     return lax.fori_loop(0, len(V) // _BLOCK, step, X.T).T

@@ -58,19 +58,19 @@ def coordinates(
     axis_name: Hashable | None,
     *,
     precision: jax.lax.Precision | None = None,
-    cue: jax.Array | None = None,
+    token: jax.Array | None = None,
 ) -> Coordinates:
     """Returns what projects centred latents on all subspaces at once, (B, K), in a dtype.
 
     Losses that are used together take it from one place: a product that is traced once is
-    also differentiated by one product. With a ``cue`` they wait for it; see ``_schedule``.
+    also differentiated by one product. With a ``token`` they wait for it; see ``_schedule``.
     """
 
     @functools.cache
     def project(dtype: jnp.dtype) -> jax.Array:
         Zc = _numerics.center(Z.astype(dtype), where, axis_name)
         S = jnp.matmul(Zc, stack(W, dtype).T, precision=precision)
-        return S if cue is None else _schedule.after(cue, S)
+        return S if token is None else _schedule.after(token, S)
 
     return project
 

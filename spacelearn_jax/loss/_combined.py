@@ -36,10 +36,10 @@ def _combined(
     axis_name: Hashable | None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     rows = _numerics.any_rows(where)
-    even, cue = isotropy(Z, W, where, n_dir=n_dir, solver=solver, axis_name=axis_name)
+    even, token = isotropy(Z, W, where, n_dir=n_dir, solver=solver, axis_name=axis_name)
     # Exact, because isotropy needs it so and one product serves all. What else is made of it
     # runs beside isotropy's eigenproblem.
-    S = _batch.coordinates(Z, W, rows, axis_name, precision=_numerics.EXACT, cue=cue)
+    S = _batch.coordinates(Z, W, rows, axis_name, precision=_numerics.EXACT, token=token)
     aligned = alignment_by_quantity(Z, W, A, Y, where, S, axis_name=axis_name)
     correlated = disentanglement(Z, W, rows, {}, S, pair_norm=pair_norm, axis_name=axis_name)
     terms = {

@@ -31,8 +31,8 @@ def _pair_sums(C: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
     """Sums the squares in each block of a stacked correlation matrix, (Q, Q)."""
     quantity = np.repeat(np.arange(len(sizes)), sizes)
     member = jnp.asarray(quantity[:, None] == np.arange(len(sizes)), C.dtype)
-    rows = jnp.matmul(member.T, jnp.square(C), precision=_numerics.EXACT)
-    return jnp.matmul(rows, member, precision=_numerics.EXACT)
+    rows = _numerics.matmul(member.T, jnp.square(C))
+    return _numerics.matmul(rows, member)
 
 
 # Sums over the rows of one device of products of centred coordinates X, (K, K). The

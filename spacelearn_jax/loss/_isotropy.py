@@ -10,7 +10,7 @@ from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.loss import _batch
-from spacelearn_jax.loss._rest import leading_values
+from spacelearn_jax.loss._residual_spectrum import leading_values
 
 _EPS = 1e-8
 
@@ -24,20 +24,20 @@ def isotropy(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Computes the loss from checked arguments, and a cue; see ``leading_values``."""
+    """Computes the loss from checked arguments, and a token; see ``leading_values``."""
     where = _numerics.any_rows(where)
     dtype = _numerics.compute_dtype(Z, *W.values())
     W_all = _batch.stack(W, dtype)
     Zc = _numerics.center(Z.astype(dtype), where, axis_name)
     B = Z.shape[0] * _numerics.axis_size(axis_name)
-    s, cue = leading_values(Zc, W_all, min(n_dir, B, Z.shape[1]), solver, axis_name)
+    s, token = leading_values(Zc, W_all, min(n_dir, B, Z.shape[1]), solver, axis_name)
     s = jnp.where(s == 0, 0, s)  # a collapsed latent has no direction to be pushed in
     # A masked row adds a zero to the spectrum that the kept rows alone don't have.
     counted = jnp.arange(s.shape[0], dtype=dtype) < _numerics.count(Z, where, axis_name, dtype)
     m = jnp.sum(counted, dtype=dtype)
     mean = jnp.sum(jnp.where(counted, s, 0)) / m
     deviation = jnp.where(counted, s / (mean + _EPS) - 1, 0)
-    return _numerics.replicated(jnp.sum(jnp.square(deviation)) / m, axis_name), cue
+    return _numerics.replicated(jnp.sum(jnp.square(deviation)) / m, axis_name), token
 
 
 _isotropy = compiled(static=("n_dir", "solver", "axis_name"))(isotropy)

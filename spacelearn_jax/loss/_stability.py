@@ -30,18 +30,14 @@ def projector_distance(W: jax.Array, W_prev: jax.Array) -> jax.Array:
     for any W and W', so that its derivative is the right one as well, and every term is
     small where the subspaces are close.
     """
-
-    def product(x: jax.Array, y: jax.Array) -> jax.Array:
-        return jnp.matmul(x, y, precision=_numerics.EXACT)
-
-    C = product(W, W_prev.T)
+    C = _numerics.matmul(W, W_prev.T)
     total = jnp.zeros((), W.dtype)
     for X, X_other, overlap in ((W, W_prev, C), (W_prev, W, C.T)):
         eye = jnp.eye(X.shape[0], dtype=X.dtype)
-        excess = product(X, X.T) - eye
-        rest = X - product(overlap, X_other)
+        excess = _numerics.matmul(X, X.T) - eye
+        rest = X - _numerics.matmul(overlap, X_other)
         total += jnp.sum(jnp.square(rest)) + jnp.sum(jnp.square(excess))
-        total += jnp.sum((eye - product(overlap, overlap.T)) * excess)
+        total += jnp.sum((eye - _numerics.matmul(overlap, overlap.T)) * excess)
     return total / 2
 
 

@@ -34,7 +34,7 @@ def _row_angles(old: jax.Array, new: jax.Array, match: jax.Array, G: jax.Array) 
 def _subspace_change(W_old: jax.Array, W_new: jax.Array) -> dict[str, jax.Array]:
     dtype = _numerics.compute_dtype(W_old, W_new)
     old, new = W_old.astype(dtype), W_new.astype(dtype)
-    G = jnp.matmul(old, new.T, precision=_numerics.EXACT)
+    G = _numerics.matmul(old, new.T)
     similarity = jnp.minimum(jnp.abs(G), 1)
     # A tie's gradient goes to one entry; jnp.max would split it.
     match = jnp.argmax(similarity, axis=1)[:, None]

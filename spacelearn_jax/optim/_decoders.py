@@ -32,8 +32,8 @@ def _pseudo_inverse(
     """
     Q, R = _factors.tall_r(S, axis_name)
     U, s, Vt = _factors.factors(R, solver)
-    small = jnp.matmul(U * _inverse(s, n, k=S.shape[1])[None], Vt, precision=_numerics.EXACT)
-    return jnp.matmul(Q, small, precision=_numerics.EXACT)
+    small = _numerics.matmul(U * _inverse(s, n, k=S.shape[1])[None], Vt)
+    return _numerics.matmul(Q, small)
 
 
 def _inverse(s: jax.Array, n: jax.Array, *, k: int) -> jax.Array:
@@ -59,7 +59,7 @@ def _of_stack(S: jax.Array, n: jax.Array, solver: Solver, axis_name: Hashable | 
 
 def _at_once(S: jax.Array, n: jax.Array, *, axis_name: Hashable | None) -> jax.Array:
     Q, R = _stacks.each(lambda S: _factors.tall_r(S, axis_name), S)
-    return jnp.matmul(Q, jax.vmap(_by_eigenvectors)(R, n), precision=_numerics.EXACT)
+    return _numerics.matmul(Q, jax.vmap(_by_eigenvectors)(R, n))
 
 
 def _by_eigenvectors(R: jax.Array, n: jax.Array) -> jax.Array:
@@ -72,7 +72,7 @@ def _by_eigenvectors(R: jax.Array, n: jax.Array) -> jax.Array:
     R = _numerics.infinities_to_nan(R)
     H = jnp.zeros((k + r, k + r), R.dtype).at[k:, :k].set(R).at[:k, k:].set(R.T)
     values, X = _lapack.eigh(H)
-    return jnp.matmul(X[k:] * _inverse(values, n, k=k)[None], X[:k].T, precision=_numerics.EXACT)
+    return _numerics.matmul(X[k:] * _inverse(values, n, k=k)[None], X[:k].T)
 
 
 def decoders(
@@ -85,11 +85,11 @@ def decoders(
     """Fits the decoders (k, p) of bases of one shape on centred data."""
     group = [batches[q] for q in W]
     if all(batch.Z is group[0].Z for batch in group):
-        S = jnp.matmul(group[0].Z, jnp.concatenate(list(W.values())).T, precision=_numerics.EXACT)
+        S = _numerics.matmul(group[0].Z, jnp.concatenate(list(W.values())).T)
         S = jnp.moveaxis(S.reshape(len(S), len(W), -1), 1, 0)
     else:
         own = zip(group, W.values(), strict=True)
-        S = _stacks.of([jnp.matmul(b.Z, w.T, precision=_numerics.EXACT) for b, w in own])
+        S = _stacks.of([_numerics.matmul(b.Z, w.T) for b, w in own])
     n = _stacks.of([batch.n for batch in group])
     X = _of_stack(S, n, solver, axis_name)
     return {q: _numerics.gram(x, batches[q].y, axis_name) for q, x in _stacks.cut(tuple(W), X)}

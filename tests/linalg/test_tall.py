@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spacelearn_jax.linalg import _factors
-from spacelearn_jax.loss._rest import leading_values
+from spacelearn_jax.loss._residual_spectrum import leading_values
 
 from .matrices import SPECTRA, hilbert, prescribed
 

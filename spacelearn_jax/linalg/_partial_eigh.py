@@ -11,9 +11,9 @@ from spacelearn_jax.linalg import _chebyshev, _gram, _tridiagonal
 Found = tuple[jax.Array, jax.Array, jax.Array]
 
 
-def pays(n: int, m: int, dtype: jnp.dtype) -> bool:
+def is_faster(n: int, m: int, dtype: jnp.dtype) -> bool:
     """Tells whether ``m`` of them take less than all ``n`` on some platform."""
-    return _tridiagonal.pays(n, m) or _chebyshev.pays(n, m, dtype, on_cpu=False)
+    return _tridiagonal.is_faster(n, m) or _chebyshev.is_faster(n, m, dtype, on_cpu=False)
 
 
 def leading(G: jax.Array, m: int) -> Found:
@@ -23,12 +23,12 @@ def leading(G: jax.Array, m: int) -> Found:
     """
     n = len(G)
     on_cpu = elsewhere = _all
-    if _tridiagonal.pays(n, m):
+    if _tridiagonal.is_faster(n, m):
         on_cpu = _tridiagonal.leading
-    if _chebyshev.pays(n, m, G.dtype, on_cpu=True):
+    if _chebyshev.is_faster(n, m, G.dtype, on_cpu=True):
         on_cpu = _chebyshev.leading
     # Bisection is thousands of steps that fill no processor but a CPU.
-    if _chebyshev.pays(n, m, G.dtype, on_cpu=False):
+    if _chebyshev.is_faster(n, m, G.dtype, on_cpu=False):
         elsewhere = _chebyshev.leading
     if on_cpu is elsewhere:
         return on_cpu(G, m)

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics
-from spacelearn_jax.linalg import _factors, _few, _gram
+from spacelearn_jax.linalg import _factors, _gram, _partial_eigh
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
-# Of R: m leading singular vectors, their images, and a cue.
+# Of R: m leading singular vectors, their images, and a token.
 _Vectors = tuple[jax.Array, jax.Array, jax.Array]
 
 # How far rounding may move all values together, in units of eps times their sum.
@@ -24,25 +24,25 @@ def leading_values(
     """Returns the ``m`` largest singular values of ``R = Zc - Zc W^T W``, descending.
 
     A value that is but rounding has no derivative. On one device derivatives are of any
-    order, elsewhere of first order. The second result is a cue (see ``_schedule``) that is
+    order, elsewhere of first order. The second result is a token (see ``_schedule``) that is
     there once the eigenvectors can be sought that take most of the time.
     """
     scale = _scale(Zc, axis_name)
     if axis_name is None:
-        s, cue = _values(Zc, W_all, scale, m, solver)
-        return scale * s, cue
-    X, T, cue = _singular_vectors(*lax.stop_gradient((Zc, W_all)), scale, m, solver, axis_name)
+        s, token = _values(Zc, W_all, scale, m, solver)
+        return scale * s, token
+    X, T, token = _singular_vectors(*lax.stop_gradient((Zc, W_all)), scale, m, solver, axis_name)
     counts = _counts(_lengths(T, axis_name))
     T = jnp.where(counts, _images(Zc, W_all, X, scale, left=_is_wide(Zc, axis_name)), T)
-    return scale * _lengths(T, axis_name), cue
+    return scale * _lengths(T, axis_name), token
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
 def _values(
     Zc: jax.Array, W_all: jax.Array, scale: jax.Array, m: int, solver: Solver
 ) -> tuple[jax.Array, jax.Array]:
-    _, T, cue = _vectors(Zc, W_all, scale, m, solver)
-    return _lengths(T, None), cue
+    _, T, token = _vectors(Zc, W_all, scale, m, solver)
+    return _lengths(T, None), token
 
 
 @_values.defjvp
@@ -53,12 +53,12 @@ def _values_jvp(
     # and ds_i = (R v_i)^T dR v_i / s_i. Their own derivative enters with the second order,
     # when this rule is differentiated.
     Zc, W_all, scale = primals
-    X, T, cue = _vectors(Zc, W_all, scale, m, solver)
+    X, T, token = _vectors(Zc, W_all, scale, m, solver)
     images = functools.partial(_images, X=X, scale=scale, left=_is_wide(Zc, None))
     _, dT = jax.jvp(images, (Zc, W_all), tangents[:2])
     s = _lengths(T, None)
     ds = _numerics.safe_divide(jnp.sum(T * dT, axis=0), s)
-    return (s, cue), (jnp.where(_counts(s), ds, 0), jnp.zeros_like(cue))
+    return (s, token), (jnp.where(_counts(s), ds, 0), jnp.zeros_like(token))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
@@ -74,28 +74,28 @@ def _vectors_jvp(
     # dx_i = sum_j v_j (v_j^T dG x_i) / (l_i - l_j) over all others. Those of values that
     # are equal up to rounding are any basis of their span, which they are left in.
     Zc, W_all, scale = primals
-    X, T, cue = _vectors(Zc, W_all, scale, m, solver)
+    X, T, token = _vectors(Zc, W_all, scale, m, solver)
     left = _is_wide(Zc, None)
 
     def product(Zc: jax.Array, W_all: jax.Array) -> jax.Array:
-        R = _rest(Zc, W_all, scale)
+        R = _residual(Zc, W_all, scale)
         return _numerics.gram(R.T, R.T, None) if left else _numerics.gram(R, R, None)
 
     G, dG = jax.jvp(product, (Zc, W_all), tangents[:2])
     values, V = _gram.eigenvectors(G)
     gaps = values[None, :m] - values[:, None]
     gaps = jnp.where(jnp.abs(gaps) > 8 * jnp.finfo(G.dtype).eps * values[0], gaps, 0)
-    moved = jnp.matmul(dG, X, precision=_numerics.EXACT)
-    moved = jnp.matmul(V.T, moved, precision=_numerics.EXACT)
-    dX = jnp.matmul(V, _numerics.safe_divide(moved, gaps), precision=_numerics.EXACT)
+    moved = _numerics.matmul(dG, X)
+    moved = _numerics.matmul(V.T, moved)
+    dX = _numerics.matmul(V, _numerics.safe_divide(moved, gaps))
     images = functools.partial(_images, scale=scale, left=left)
     _, dT = jax.jvp(images, (Zc, W_all, X), (*tangents[:2], dX))
-    return (X, T, cue), (dX, dT, jnp.zeros_like(cue))
+    return (X, T, token), (dX, dT, jnp.zeros_like(token))
 
 
-def _rest(Zc: jax.Array, W_all: jax.Array, scale: jax.Array) -> jax.Array:
-    S = jnp.matmul(Zc, W_all.T, precision=_numerics.EXACT)
-    return (Zc - jnp.matmul(S, W_all, precision=_numerics.EXACT)) / scale
+def _residual(Zc: jax.Array, W_all: jax.Array, scale: jax.Array) -> jax.Array:
+    S = _numerics.matmul(Zc, W_all.T)
+    return (Zc - _numerics.matmul(S, W_all)) / scale
 
 
 def _scale(Zc: jax.Array, axis_name: Hashable | None) -> jax.Array:
@@ -120,10 +120,10 @@ def _images(
     The subspaces are taken out of m vectors instead of all rows.
     """
     if left:
-        X = jnp.matmul(Zc.T, X / scale, precision=_numerics.EXACT)
-    inside = jnp.matmul(W_all, X, precision=_numerics.EXACT)
-    X -= jnp.matmul(W_all.T, inside, precision=_numerics.EXACT)
-    return X if left else jnp.matmul(Zc, X / scale, precision=_numerics.EXACT)
+        X = _numerics.matmul(Zc.T, X / scale)
+    inside = _numerics.matmul(W_all, X)
+    X -= _numerics.matmul(W_all.T, inside)
+    return X if left else _numerics.matmul(Zc, X / scale)
 
 
 def _lengths(T: jax.Array, axis_name: Hashable | None) -> jax.Array:
@@ -143,12 +143,12 @@ def _singular_vectors(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> _Vectors:
-    """Returns ``m`` leading singular vectors of R, their images, and the cue.
+    """Returns ``m`` leading singular vectors of R, their images, and the token.
 
     But for ``"svd"`` and ``"eigen"``, which are what they say, rows meet in products alone:
     devices exchange squares of the shorter side, however long the batch is.
     """
-    R = _numerics.infinities_to_nan(_rest(Zc, W_all, scale))
+    R = _numerics.infinities_to_nan(_residual(Zc, W_all, scale))
     left = _is_wide(Zc, axis_name)
     R = R.T if left else R
 
@@ -183,9 +183,9 @@ def _singular_vectors(
         )
 
     G = _numerics.gram(R, R, axis_name)
-    cue = jnp.trace(G)
-    if not _few.pays(len(G), m, G.dtype):
-        return (*from_all(), cue)
-    _, X, hold = _few.leading(G, m)
+    token = jnp.trace(G)
+    if not _partial_eigh.is_faster(len(G), m, G.dtype):
+        return (*from_all(), token)
+    _, X, hold = _partial_eigh.leading(G, m)
     X, T = with_images(X)
-    return (*lax.cond(hold & ~steep(T), lambda: (X, T), from_all), cue)
+    return (*lax.cond(hold & ~steep(T), lambda: (X, T), from_all), token)

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from spacelearn_jax.linalg import _chebyshev, _few, _tridiagonal
+from spacelearn_jax.linalg import _chebyshev, _partial_eigh, _tridiagonal
 from spacelearn_jax.loss import isotropy_loss
 
 from .matrices import prescribed
 
 chebyshev, tridiagonal, few = (
-    jax.jit(module.leading, static_argnums=1) for module in (_chebyshev, _tridiagonal, _few)
+    jax.jit(module.leading, static_argnums=1)
+    for module in (_chebyshev, _tridiagonal, _partial_eigh)
 )
 for_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="by LAPACK")
 ways = pytest.mark.parametrize(
@@ -51,16 +52,16 @@ def gram(spectrum):
 
 
 def test_each_way_is_for_few_vectors_of_large_matrices():
-    pays = functools.partial(_chebyshev.pays, dtype=jnp.float32)
-    assert pays(1600, 32, on_cpu=True)
-    assert not pays(1599, 32, on_cpu=True)
-    assert pays(512, 32, on_cpu=False)
-    assert not pays(511, 6, on_cpu=False)
-    assert not pays(1024, 97, on_cpu=False)
-    assert not _chebyshev.pays(4096, 1, jnp.float64, on_cpu=False)
-    assert _tridiagonal.pays(N, 64)
-    assert not _tridiagonal.pays(N, 65)
-    assert not _tridiagonal.pays(255, 8)
+    is_faster = functools.partial(_chebyshev.is_faster, dtype=jnp.float32)
+    assert is_faster(1600, 32, on_cpu=True)
+    assert not is_faster(1599, 32, on_cpu=True)
+    assert is_faster(512, 32, on_cpu=False)
+    assert not is_faster(511, 6, on_cpu=False)
+    assert not is_faster(1024, 97, on_cpu=False)
+    assert not _chebyshev.is_faster(4096, 1, jnp.float64, on_cpu=False)
+    assert _tridiagonal.is_faster(N, 64)
+    assert not _tridiagonal.is_faster(N, 65)
+    assert not _tridiagonal.is_faster(255, 8)
 
 
 def program(n, m, platform):
@@ -82,7 +83,7 @@ def test_the_platform_and_the_size_choose_the_way():
 
 def test_all_of_them_are_found_where_few_do_not_pay():
     G = gram(CONVERGE["two decades"])
-    values, X, hold = jax.jit(_few._all, static_argnums=1)(G, M)
+    values, X, hold = jax.jit(_partial_eigh._all, static_argnums=1)(G, M)
     assert hold
     X, values = np.asarray(X), np.asarray(values)
     np.testing.assert_allclose(G @ X, X * values, atol=32 * EPS * values[0])
@@ -233,7 +234,9 @@ def one_way(request, monkeypatch):
     by_products = request.param == "chebyshev"
     if not by_products and jax.default_backend() != "cpu":
         pytest.skip("LAPACK is for the CPU")
-    monkeypatch.setattr(_chebyshev, "pays", lambda n, m, dtype, on_cpu: by_products or not on_cpu)
+    monkeypatch.setattr(
+        _chebyshev, "is_faster", lambda n, m, dtype, on_cpu: by_products or not on_cpu
+    )
     jax.clear_caches()
     yield "potrf" if by_products else "sytrd"
     jax.clear_caches()

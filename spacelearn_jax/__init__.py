@@ -3,9 +3,11 @@
 from importlib import metadata
 
 from spacelearn_jax import data as data
+from spacelearn_jax import io as io
 from spacelearn_jax import linalg as linalg
 from spacelearn_jax import loss as loss
 from spacelearn_jax import optim as optim
+from spacelearn_jax import training as training
 from spacelearn_jax._dims import solve_dims as solve_dims
 from spacelearn_jax._solve import solve_subspaces as solve_subspaces
 from spacelearn_jax._subspaces import principal_directions as principal_directions
@@ -23,6 +25,7 @@ __all__ = [
     "combined_loss",
     "data",
     "fit_stream",
+    "io",
     "linalg",
     "loss",
     "optim",
@@ -30,4 +33,5 @@ __all__ = [
     "solve_dims",
     "solve_subspaces",
     "subspaces",
+    "training",
 ]

@@ -15,7 +15,7 @@ from jax import lax
 _Tree = TypeVar("_Tree")
 
 #: Precision of products that feed a factorization or a fit.
-EXACT = lax.Precision.HIGHEST
+HIGHEST = lax.Precision.HIGHEST
 
 
 def compute_dtype(*arrays: jax.Array) -> jnp.dtype:
@@ -70,7 +70,7 @@ def any_rows(where: Where) -> jax.Array | None:
     return functools.reduce(jnp.logical_or, where.values())
 
 
-def keep(x: jax.Array, where: jax.Array | None) -> jax.Array:
+def zero_masked(x: jax.Array, where: jax.Array | None) -> jax.Array:
     """Sets masked rows to zero, value and gradient, whatever they hold."""
     return x if where is None else jnp.where(where[:, None], x, 0)
 
@@ -79,7 +79,7 @@ def row_mean(
     x: jax.Array, where: jax.Array | None, axis_name: Hashable | None
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the rows (n, d) without masked ones, and their mean (d,)."""
-    x = keep(x, where)
+    x = zero_masked(x, where)
     n = count(x, where, axis_name, x.dtype)
     return x, total(jnp.sum(x, axis=0), axis_name) / n
 
@@ -91,12 +91,12 @@ def center(
     # The mask goes on before the mean (a masked NaN must not reach it) and again
     # after (zero minus the mean is not zero).
     x, mean = row_mean(x, where, axis_name)
-    return keep(x - mean[None], where)
+    return zero_masked(x - mean[None], where)
 
 
 def matmul(x: jax.Array, y: jax.Array) -> jax.Array:
     """Multiplies matrices at full precision, whatever JAX's default is."""
-    return jnp.matmul(x, y, precision=EXACT)
+    return jnp.matmul(x, y, precision=HIGHEST)
 
 
 def gram(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> jax.Array:
@@ -127,13 +127,14 @@ def infinities_to_nan(x: jax.Array) -> jax.Array:
 def power_of_two(x: jax.Array) -> jax.Array:
     """Returns the least power of two above ``x``, to scale by without rounding.
 
-    It is at least 2^-100, so that it can be divided by, and at most the largest one.
+    It is at least 2^-100 and, in float32, at most 2^126, so that it can be divided by: XLA
+    multiplies by the reciprocal, which for 2^127 is denormal and so taken for 0.
     """
     x, limits = lax.stop_gradient(x), jnp.finfo(x.dtype)
+    most = 2.0 ** (limits.maxexp - 2)
     # Without a mantissa a number is the nearest power of two.
-    inside = jnp.clip(x, 2.0**-100, 2.0 ** (limits.maxexp - 2))
-    nearest = lax.reduce_precision(inside, limits.nexp, 0)
-    return jnp.where(nearest > x, nearest, 2 * nearest)
+    nearest = lax.reduce_precision(jnp.clip(x, 2.0**-100, most), limits.nexp, 0)
+    return jnp.minimum(jnp.where(nearest > x, nearest, 2 * nearest), most)
 
 
 def safe_sqrt(x: jax.Array) -> jax.Array:

@@ -62,7 +62,7 @@ def _solve_subspaces(
 
 
 def from_moments(
-    m: _moments.Moments,
+    m: _moments.Sums,
     k: Mapping[str, int],
     shapes: Mapping[str, tuple[int, ...]],
     solver: Solver,
@@ -76,7 +76,7 @@ def from_moments(
     for names, vectors in moment_vectors(m, k, solver):
         w = leading_bases(vectors)
         if near is not None:
-            w = _stacks.each(_moments.aligned, w, _stacks.of([near[q] for q in names]))
+            w = _stacks.each(_moments.procrustes, w, _stacks.of([near[q] for q in names]))
         found = w, _moments.decoders(m, names, w), leading_pairs(vectors)[1]
         for q, part in _stacks.cut(names, found):
             W[q], A[q], V[q] = part
@@ -90,7 +90,7 @@ def from_moments(
 
 @compiled(static=("k", "shapes", "solver"))
 def _solve_moments(
-    m: _moments.Moments,
+    m: _moments.Sums,
     *,
     k: tuple[int, ...],
     shapes: tuple[tuple[str, tuple[int, ...]], ...],

@@ -43,7 +43,7 @@ def centred(
     def latents(rows: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
         x, mean = _numerics.row_mean(Z, rows, axis_name)
         n = _numerics.count(Z, rows, axis_name, dtype)
-        return _numerics.keep(x - mean[None], rows), mean, n
+        return _numerics.zero_masked(x - mean[None], rows), mean, n
 
     # Without missing quantities all share one centring.
     shared = None if isinstance(where, dict) else latents(where)
@@ -53,7 +53,7 @@ def centred(
         Zc, z_mean, n = shared or latents(rows)
         flat = _numerics.flatten(lax.stop_gradient(y), dtype)
         flat, y_mean = _numerics.row_mean(flat, rows, axis_name)
-        out[q] = Centred(Zc, _numerics.keep(flat - y_mean[None], rows), z_mean, y_mean, n)
+        out[q] = Centred(Zc, _numerics.zero_masked(flat - y_mean[None], rows), z_mean, y_mean, n)
     return out
 
 
@@ -137,7 +137,7 @@ def _subspaces(
 
 
 def moment_vectors(
-    m: _moments.Moments, k: Mapping[str, int], solver: Solver
+    m: _moments.Sums, k: Mapping[str, int], solver: Solver
 ) -> Iterator[tuple[tuple[str, ...], _leading.Vectors]]:
     """Yields names and leading singular vectors of all stacks of cross-covariances."""
     for names in _stacks.alike({q: (C.shape, k[q]) for q, C in m.Szy.items()}):
@@ -146,9 +146,7 @@ def moment_vectors(
 
 
 @compiled(static=("solver",))
-def _directions_of(
-    m: _moments.Moments, *, solver: Solver
-) -> dict[str, tuple[jax.Array, jax.Array]]:
+def _directions_of(m: _moments.Sums, *, solver: Solver) -> dict[str, tuple[jax.Array, jax.Array]]:
     out: dict[str, tuple[jax.Array, jax.Array]] = {}
     for names, vectors in moment_vectors(m, dict.fromkeys(m.Szy, 1), solver):
         out |= _stacks.cut(names, leading_pairs(vectors))
@@ -156,9 +154,7 @@ def _directions_of(
 
 
 @compiled(static=("k", "solver"))
-def _subspaces_of(
-    m: _moments.Moments, *, k: tuple[int, ...], solver: Solver
-) -> dict[str, jax.Array]:
+def _subspaces_of(m: _moments.Sums, *, k: tuple[int, ...], solver: Solver) -> dict[str, jax.Array]:
     W: dict[str, jax.Array] = {}
     for names, vectors in moment_vectors(m, dict(zip(m.Szy, k, strict=True)), solver):
         W |= _stacks.cut(names, leading_bases(vectors))
@@ -167,13 +163,13 @@ def _subspaces_of(
 
 def check_moments(
     function: str, m: Moments, axis_name: Hashable | None, **others: object
-) -> _moments.Moments:
+) -> _moments.Sums:
     """Checks moments that come in place of a batch, and that no batch comes as well."""
     alone(function, **others)
     return whole(function, "Z", m.sums, axis_name=axis_name)
 
 
-def moment_limits(m: _moments.Moments) -> dict[str, int]:
+def moment_limits(m: _moments.Sums) -> dict[str, int]:
     """Returns min(D, p) of every quantity, the most directions there can be."""
     return {q: min(C.shape) for q, C in m.Szy.items()}
 

@@ -1,6 +1,7 @@
 """Reading traced programs."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -53,6 +54,11 @@ def dtypes(jaxpr: Any) -> set[str]:
 def precisions(jaxpr: Any) -> list[Any]:
     """Returns the precision of every matrix product in a program."""
     return [e.params["precision"] for e in equations(jaxpr) if e.primitive.name == "dot_general"]
+
+
+def lapack_calls(program: str) -> list[str]:
+    """Returns the types of the first operand of every call of LAPACK in a lowered program."""
+    return re.findall(r"custom_call @lapack_.*: \((tensor<[^>]*>)", program)
 
 
 @contextlib.contextmanager

@@ -73,19 +73,29 @@ def test_a_bad_quantity_spoils_itself_alone(batch, moments):
             assert np.isnan(y).any() if q == "b" else np.array_equal(x, y)
 
 
-HANGS = """
-import jax
-import numpy as np
+HANGS = {
+    "solves": """
 from spacelearn_jax import solve_subspaces
-rng = np.random.default_rng(0)
 Z = rng.normal(size=(4, 1024, 128)).astype(np.float32)
 Y = {f"q{i}": rng.normal(size=(4, 1024, 16)).astype(np.float32) for i in range(6)}
-solve = jax.jit(jax.vmap(lambda Z, Y: solve_subspaces(Z, Y, k=8)))
-for _ in range(10):
-    jax.block_until_ready(solve(Z, Y))
-"""
+many = jax.jit(jax.vmap(lambda Z, Y: solve_subspaces(Z, Y, k=8)))
+inputs = Z, Y
+""",
+    "gradients": """
+from spacelearn_jax.linalg import principal_angles
+W = [np.linalg.qr(rng.normal(size=(16, 200, 24)))[0].mT for _ in range(16)]
+inputs = ([jax.numpy.asarray(w, "float32") for w in W],)
+def angles(W):
+    return sum(principal_angles(a, b).sum() for a, b in zip(W[::2], W[1::2]))
+many = jax.jit(jax.vmap(jax.grad(angles)))
+""",
+}
 
 
-def test_models_solved_side_by_side_do_not_wait_for_one_another():
+@pytest.mark.parametrize("of", HANGS)
+def test_models_side_by_side_do_not_wait_for_one_another(of):
     """Where batched factorizations share the threads that they wait on, this never ends."""
-    subprocess.run([sys.executable, "-c", HANGS], check=True, timeout=300)
+    start = "import jax, numpy as np\nrng = np.random.default_rng(0)"
+    calls = "for _ in range(10):\n    jax.block_until_ready(many(*inputs))"
+    program = start + HANGS[of] + calls
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)

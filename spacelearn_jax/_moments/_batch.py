@@ -9,7 +9,7 @@ from jax import lax
 
 from spacelearn_jax import _numerics
 from spacelearn_jax._moments import _products
-from spacelearn_jax._moments._sums import Moments, rounded, two_sum
+from spacelearn_jax._moments._sums import Sums, rounded, two_sum
 
 
 def of_batch(
@@ -25,7 +25,7 @@ def of_batch(
     fourth: bool = False,
     compensated: bool = False,
     V: jax.Array | None = None,
-) -> Moments:
+) -> Sums:
     """Returns the moments of one batch, detached.
 
     ``weights`` (B,) count rows more or less often; ``targets`` and ``fourth`` add the
@@ -39,7 +39,7 @@ def of_batch(
         # There is no such row: NaN shows it, also where nothing can be raised.
         weights = jnp.where(weights < 0, jnp.nan, weights)
     extra: list[Any] = [{} if kept else None for kept in (targets, fourth, fourth)]
-    hi = Moments({}, {}, {}, {}, {}, *extra)
+    hi = Sums({}, {}, {}, {}, {}, *extra)
     low_z, low_y, low_zz, low_zy, low_yy = {}, {}, {}, {}, {}
     rows: dict[str, Rows] = {}
     Zc: dict[str, jax.Array] = {}
@@ -124,12 +124,12 @@ class Rows:
         Far from 0 the first mean is off by many roundings; what is left of it in the
         shifted rows is small, and so is its own error.
         """
-        x = _numerics.keep(x, self.mask)
+        x = _numerics.zero_masked(x, self.mask)
         rough = self.mean(x)
-        x = _numerics.keep(x - rough[None], self.mask)
+        x = _numerics.zero_masked(x - rough[None], self.mask)
         rest = self.mean(x)
         mean, low = two_sum(rough, rest)
-        return _numerics.keep(x - rest[None], self.mask), mean, low
+        return _numerics.zero_masked(x - rest[None], self.mask), mean, low
 
     def mean(self, x: jax.Array) -> jax.Array:
         """Returns the mean of rows that are 0 where masked."""

@@ -9,7 +9,7 @@ from jax import lax
 from spacelearn_jax import _numerics, _stacks
 from spacelearn_jax._moments import _products
 from spacelearn_jax._moments._products import Pair
-from spacelearn_jax._moments._sums import Moments
+from spacelearn_jax._moments._sums import Sums
 from spacelearn_jax.linalg import _factors, _lapack
 
 #: The amount of shrinkage that is estimated, as users write it.
@@ -17,7 +17,7 @@ LEDOIT_WOLF = "ledoit-wolf"
 
 
 def decoders(
-    m: Moments,
+    m: Sums,
     names: Sequence[str],
     W: jax.Array,
     *,
@@ -43,7 +43,7 @@ def decoders(
     )
 
 
-def _pair(m: Moments, field: str, key: str) -> Pair:
+def _pair(m: Sums, field: str, key: str) -> Pair:
     return Pair(getattr(m, field)[key], getattr(m.low, field)[key] if m.low else None)
 
 
@@ -118,7 +118,7 @@ def _without(rows: jax.Array, G: jax.Array) -> jax.Array:
     return jnp.where(rows[:, None] | rows[None], 0, G)
 
 
-def ledoit_wolf(m: Moments, group: str) -> jax.Array:
+def ledoit_wolf(m: Sums, group: str) -> jax.Array:
     """Returns the share of shrinkage that is expected to serve the latent covariance best.
 
     Reference:
@@ -134,7 +134,7 @@ def ledoit_wolf(m: Moments, group: str) -> jax.Array:
     return jnp.clip(_numerics.safe_divide(jnp.minimum(error, spread), spread), 0, 1)
 
 
-def explained(m: Moments, q: str, w: jax.Array, a: jax.Array) -> jax.Array:
+def explained(m: Sums, q: str, w: jax.Array, a: jax.Array) -> jax.Array:
     """Returns the share of a target's variance that a decoder (k, p) explains."""
     assert m.Syy is not None  # the caller has seen to it
     whole = jnp.trace(m.Syy[q])
@@ -148,7 +148,7 @@ def explained(m: Moments, q: str, w: jax.Array, a: jax.Array) -> jax.Array:
     return jnp.where(constant, 0, _numerics.safe_divide(found, whole))
 
 
-def aligned(w: jax.Array, near: jax.Array) -> jax.Array:
+def procrustes(w: jax.Array, near: jax.Array) -> jax.Array:
     """Rotates a basis inside its span to be the nearest to another one.
 
     Reference:
@@ -159,7 +159,7 @@ def aligned(w: jax.Array, near: jax.Array) -> jax.Array:
     return _numerics.matmul(_numerics.matmul(U, Vt), w)
 
 
-def misfit(m: Moments, W: Mapping[str, jax.Array]) -> jax.Array:
+def misfit(m: Sums, W: Mapping[str, jax.Array]) -> jax.Array:
     """Tells how far the bases are from spanning leading singular subspaces of the moments.
 
     It needs products alone, so that it can be asked for on every step. For a singular

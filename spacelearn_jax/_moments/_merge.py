@@ -12,21 +12,22 @@ from spacelearn_jax._moments import _products
 from spacelearn_jax._moments._products import Pair
 from spacelearn_jax._moments._sums import (
     ADDITIVE,
-    Moments,
+    Sums,
     accumulated,
     rounded,
     two_product,
     two_sum,
 )
 
-# By how much rows are farther from the centre. As pairs: what a single number lacks of a large
-# shift points in any direction, and along a weak one latents may be no larger than that.
+# By how much the mean of a part lies off that of the whole. As pairs: what a single number
+# lacks of a large shift points in any direction, and along a weak one latents may be no larger
+# than that.
 Shift = dict[str, Pair]
 Added = dict[str, dict[str, list[jax.Array]]]  # terms by field and name
 _MEANS = ("z_mean", "y_mean")
 
 
-def merge(a: Moments, b: Moments) -> Moments:
+def merge(a: Sums, b: Sums) -> Sums:
     """Returns the moments of both together.
 
     Reference:
@@ -71,10 +72,10 @@ def merge(a: Moments, b: Moments) -> Moments:
             merged[field][name], rest = accumulated(rest, x, *terms)
             if rest is not None:
                 low[field][name] = rest
-    return Moments(**merged, low=None if a.low is None else Moments(**low))
+    return Sums(**merged, low=None if a.low is None else Sums(**low))
 
 
-def decayed(m: Moments, decay: jax.Array | float, batch: Moments) -> Moments:
+def decayed(m: Sums, decay: jax.Array | float, batch: Sums) -> Sums:
     """Returns moments in which every sample counts ``decay`` times as much.
 
     A batch without rows of a group leaves it as it is: what nothing replaces must not
@@ -83,7 +84,7 @@ def decayed(m: Moments, decay: jax.Array | float, batch: Moments) -> Moments:
     factor = {g: jnp.where(batch.n[g] > 0, decay, 1).astype(x.dtype) for g, x in m.n.items()}
 
     # What counts nothing is as good as never seen, also where it is NaN.
-    def seen(fields: Moments) -> Moments:
+    def seen(fields: Sums) -> Sums:
         kept: dict[str, Any] = {
             field: {
                 q: jnp.where(factor[q if q in factor else ""] == 0, 0, x) for q, x in each.items()
@@ -107,7 +108,7 @@ def decayed(m: Moments, decay: jax.Array | float, batch: Moments) -> Moments:
     return m._replace(**faded, low=None if m.low is None else m.low._replace(**low))
 
 
-def with_mean_along(m: Moments, V: jax.Array) -> Moments:
+def with_mean_along(m: Sums, V: jax.Array) -> Sums:
     """Returns pairs with the mean of coordinates z V in place of that of latents."""
     assert m.low is not None  # the caller has seen to it
     high, low = {}, {}
@@ -117,7 +118,7 @@ def with_mean_along(m: Moments, V: jax.Array) -> Moments:
     return m._replace(z_mean=high, low=m.low._replace(z_mean=low))
 
 
-def over_devices(m: Moments, axis_name: Hashable) -> Moments:
+def over_devices(m: Sums, axis_name: Hashable) -> Sums:
     """Returns the moments of the rows of all devices, on each of them."""
     n = {g: lax.psum(x, axis_name) for g, x in m.n.items()}
     means: dict[str, Any] = {}
@@ -148,7 +149,7 @@ def over_devices(m: Moments, axis_name: Hashable) -> Moments:
             for term in _terms(added, field, name):
                 own = _products.plus(own, term)
             sums[field][name], rests[field][name] = _products.over_devices(own, axis_name)
-    return Moments(**sums, **means, low=None if m.low is None else Moments(**rests))
+    return Sums(**sums, **means, low=None if m.low is None else Sums(**rests))
 
 
 def _less(x: Pair, y: Pair) -> Pair:
@@ -159,7 +160,7 @@ def _less(x: Pair, y: Pair) -> Pair:
     return Pair(*two_sum(d, rest + (x.low - y.low)))
 
 
-def _low(m: Moments, field: str) -> dict[str, jax.Array]:
+def _low(m: Sums, field: str) -> dict[str, jax.Array]:
     return {} if m.low is None else getattr(m.low, field)
 
 
@@ -167,7 +168,7 @@ def _terms(added: list[Added], field: str, name: str) -> list[jax.Array]:
     return [term for each in added for term in each.get(field, {}).get(name, [])]
 
 
-def _moved_products(m: Moments, n: Mapping[str, jax.Array], shift: dict[str, Shift]) -> Added:
+def _moved_products(m: Sums, n: Mapping[str, jax.Array], shift: dict[str, Shift]) -> Added:
     """Returns what sums of products gain where ``n`` rows are farther from the centre.
 
     Each is the sum of some terms that can be added without another rounding.
@@ -192,7 +193,7 @@ def _moved_products(m: Moments, n: Mapping[str, jax.Array], shift: dict[str, Shi
     return added
 
 
-def _moved_lengths(m: Moments, shift: Mapping[str, jax.Array]) -> Added:
+def _moved_lengths(m: Sums, shift: Mapping[str, jax.Array]) -> Added:
     """Returns what sums of powers of lengths gain where latents are farther from the centre."""
     if m.third is None or m.fourth is None:
         return {}

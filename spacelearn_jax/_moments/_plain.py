@@ -11,7 +11,7 @@ from spacelearn_jax import _numerics
 from spacelearn_jax._moments import _products
 from spacelearn_jax._moments._batch import Rows
 from spacelearn_jax._moments._merge import with_mean_along
-from spacelearn_jax._moments._sums import Moments, rounded, two_sum
+from spacelearn_jax._moments._sums import Sums, rounded, two_sum
 
 _SAMPLE = 256  # rows
 # Rows that are centred, turned and multiplied at once: those stay in the cache meanwhile.
@@ -20,7 +20,7 @@ _PART = 1024
 _Batch = tuple[jax.Array, dict[str, jax.Array], jax.Array | None]
 
 
-class _Sums(NamedTuple):
+class _PlainSums(NamedTuple):
     """Sums over rows of latents x, coordinates c = x V and targets y, about any centre."""
 
     x: jax.Array  # (D,)
@@ -41,7 +41,7 @@ def of_plain_batch(
     V: jax.Array | None,
     fourth: bool,
     in_parts: bool,
-) -> tuple[Moments, jax.Array]:
+) -> tuple[Sums, jax.Array]:
     """Returns moments as pairs, detached, and the most that their sums were larger, a ratio.
 
     Those have plain digits. Rows are centred by the mean of some of them, and what that
@@ -59,17 +59,17 @@ def of_plain_batch(
 
     def centre(x: jax.Array) -> jax.Array:
         # From the first row on, so that nothing is left of a column that is constant.
-        return x[0] + sample.mean(_numerics.keep(x[some] - x[:1], sample.mask))
+        return x[0] + sample.mean(_numerics.zero_masked(x[some] - x[:1], sample.mask))
 
     z_rough, y_rough = centre(Z), {q: centre(y) for q, y in Y.items()}
 
-    def sums_of(batch: _Batch) -> _Sums:
+    def sums_of(batch: _Batch) -> _PlainSums:
         Z, Y, where = batch
-        x = _numerics.keep(Z - z_rough[None], where)
+        x = _numerics.zero_masked(Z - z_rough[None], where)
         c = x if V is None else _numerics.matmul(x, V)
-        yc = {q: _numerics.keep(y - y_rough[q][None], where) for q, y in Y.items()}
+        yc = {q: _numerics.zero_masked(y - y_rough[q][None], where) for q, y in Y.items()}
         square = jnp.sum(jnp.square(c), axis=1, keepdims=True)
-        return _Sums(
+        return _PlainSums(
             jnp.sum(x, axis=0),
             {q: jnp.sum(y, axis=0) for q, y in yc.items()},
             _numerics.cross(c, c, None),
@@ -100,7 +100,7 @@ def of_plain_batch(
     Szy = {q: moved(S, d, dy[q]) for q, S in sums.cy.items()}
     Syy = {q: moved(S, dy[q], dy[q]) for q, S in sums.yy.items()}
     ratios = [larger(Szz, d), *(larger(S, dy[q]) for q, S in Syy.items())]
-    batch = Moments({"": n}, {"": z_mean}, {"": Szz}, y_mean, Szy, Syy)
+    batch = Sums({"": n}, {"": z_mean}, {"": Szz}, y_mean, Szy, Syy)
     if fourth:
         # |c - d|^2 = |c|^2 - 2 c d + |d|^2, multiplied out.
         dd, trace = jnp.sum(jnp.square(d)), jnp.trace(sums.cc)
@@ -114,7 +114,7 @@ def of_plain_batch(
     return batch, jnp.max(jnp.stack(ratios))
 
 
-def _added(sums_of: Callable[[_Batch], _Sums], batch: _Batch) -> _Sums:
+def _added(sums_of: Callable[[_Batch], _PlainSums], batch: _Batch) -> _PlainSums:
     """Adds the sums of parts of the rows."""
     n = len(batch[0])
     parts = -(-n // _PART)
@@ -122,7 +122,7 @@ def _added(sums_of: Callable[[_Batch], _Sums], batch: _Batch) -> _Sums:
         return sums_of(batch)
     size = -(-n // parts)
 
-    def step(i: jax.Array, pair: tuple[_Sums, _Sums]) -> tuple[_Sums, _Sums]:
+    def step(i: jax.Array, pair: tuple[_PlainSums, _PlainSums]) -> tuple[_PlainSums, _PlainSums]:
         # The last part starts early, to be as long as the others, and leaves out what it has
         # in common with the one before.
         start = jnp.minimum(i * size, n - size)

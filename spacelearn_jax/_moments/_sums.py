@@ -11,7 +11,7 @@ from jax import lax
 ADDITIVE = ("n", "Szz", "Szy", "Syy", "third", "fourth")
 
 
-class Moments(NamedTuple):
+class Sums(NamedTuple):
     """Weight, means and centred sums of products of everything seen so far.
 
     Rows with the same mask share their latent moments as a group: all quantities are one
@@ -31,7 +31,7 @@ class Moments(NamedTuple):
     fourth: dict[str, jax.Array] | None = None  # {group that a quantity is in: ()}
     # What rounding took from every field above: the sum of both is the value. Without
     # it a float32 count stops at 2^24, and a mean far from 0 has no digits for the rest.
-    low: "Moments | None" = None
+    low: "Sums | None" = None
 
     def group(self, q: str) -> str:
         """Returns the group of a quantity."""
@@ -55,7 +55,7 @@ def zeros(
     targets: bool,
     fourth: bool,
     missing: bool,
-) -> Moments:
+) -> Sums:
     """Returns the moments of no rows: pairs in float32."""
 
     def zero(*shape: int) -> jax.Array:
@@ -63,7 +63,7 @@ def zeros(
 
     own = sorted(widths) if missing else [""]
     groups = ["", *own] if missing else own
-    sums = Moments(
+    sums = Sums(
         n={g: zero() for g in groups},
         z_mean={g: zero(D) for g in groups},
         Szz={g: zero(D, D) for g in own},

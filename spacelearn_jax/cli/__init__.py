@@ -26,8 +26,8 @@ def main(args: list[str] | None = None) -> None:
         SystemExit: 0
     """
     # The factorizations are small: more threads gain nothing, and on a busy machine the
-    # threads wait for each other a hundred times as long as they work. It has to be set
-    # before NumPy and JAX load the library.
+    # threads wait for each other a hundred times as long as they work. JAX's are SciPy's,
+    # which is not loaded yet; NumPy's own library is, and keeps its threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         import rich  # noqa: F401

@@ -23,11 +23,11 @@ def is_faster(n: int, m: int, dtype: jnp.dtype, *, on_cpu: bool) -> bool:
 
 
 def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Returns ``m`` leading eigenvalues, descending, eigenvectors (n, m), and if they hold.
+    """Returns ``m`` leading eigenvalues, descending, vectors (n, m), and if they converged.
 
     A polynomial of G, small between 0 and the last eigenvalue of a block of vectors, takes
     out of the block what does not belong there; the Ritz vectors of what is left come
-    nearer with every pass. They hold if their residuals are rounding, and if no larger
+    nearer with every pass. They converged if their residuals are rounding, and if no larger
     eigenvalue was missed; else something else has to find them. Of a positive semidefinite
     matrix.
 

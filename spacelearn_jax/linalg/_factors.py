@@ -23,12 +23,12 @@ def factors(A: jax.Array, solver: Solver) -> Factors:
     if isinstance(solver, LowRank):
         return _randomized(A, solver)
     if solver == "eigen":
-        return _from_gram(A)
+        return _gram_svd(A)
     U, s, Vt = _lapack.svd(A)
     return U, s, Vt
 
 
-def _from_gram(A: jax.Array) -> Factors:
+def _gram_svd(A: jax.Array) -> Factors:
     """Eigenvectors of the smaller Gram matrix, the other side by QR.
 
     With V from A^T A the columns of A V are orthogonal up to rounding, so their QR
@@ -36,11 +36,12 @@ def _from_gram(A: jax.Array) -> Factors:
     and singular values |diag R| without the square root of a cancelled eigenvalue.
     """
     if A.shape[0] < A.shape[1]:
-        U, s, Vt = _from_gram(A.T)
+        U, s, Vt = _gram_svd(A.T)
         return Vt.T, s, U.T
     G = _numerics.matmul(A.T, A)
     values, V = _lapack.eigh(G)
-    V = jnp.where(jnp.isnan(values)[None], values[None], V)[:, ::-1]  # 1 x 1 is never looked at
+    # Of a 1 x 1 matrix LAPACK returns 1 as the vector without reading it, also for NaN.
+    V = jnp.where(jnp.isnan(values)[None], values[None], V)[:, ::-1]
     U, R = _lapack.qr(_numerics.matmul(A, V))
     s = jnp.diagonal(R)
     U = U * jnp.where(s < 0, -1, 1).astype(U.dtype)[None]
@@ -56,10 +57,10 @@ def _randomized(A: jax.Array, solver: LowRank) -> Factors:
     def back(Q: jax.Array) -> jax.Array:
         return _numerics.matmul(A.T, Q)
 
-    return from_products(times, back, A.shape, A.dtype, solver)
+    return randomized_svd(times, back, A.shape, A.dtype, solver)
 
 
-def from_products(
+def randomized_svd(
     times: Product, back: Product, shape: tuple[int, ...], dtype: jnp.dtype, solver: LowRank
 ) -> Factors:
     """Factors a matrix A (m, n) that is known by ``times(X)`` = A X and ``back(Q)`` = A^T Q."""
@@ -94,7 +95,7 @@ def attach_gradient(s: jax.Array, A: jax.Array, U: jax.Array, Vt: jax.Array) -> 
     return lax.stop_gradient(s) + (stationary - lax.stop_gradient(stationary))
 
 
-def tall_r(X: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Array]:
+def tsqr(X: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Array]:
     """Factors row-sharded X = Q R: this shard's rows of Q, and the R of all, replicated.
 
     A two-level QR: the shards' R factors are stacked on every device and factored

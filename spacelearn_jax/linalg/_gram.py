@@ -51,7 +51,7 @@ def refined(A: jax.Array, X: jax.Array, axis_name: Hashable | None) -> jax.Array
     return _numerics.matmul(X, Vt.T)
 
 
-def leading(A: jax.Array, solver: LowRank, axis_name: Hashable | None) -> jax.Array:
+def range_finder(A: jax.Array, solver: LowRank, axis_name: Hashable | None) -> jax.Array:
     """Returns an orthonormal basis (n, r) that holds most of the rows, at random.
 
     Power iterations on A^T A. The rotation before each keeps the columns apart in length,

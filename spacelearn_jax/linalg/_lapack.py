@@ -3,7 +3,12 @@
 Batched calls of LAPACK spread over the threads that they run on, and wait. Two of them in
 one program can hold all threads and wait forever: so did ``solve_subspaces`` of six
 quantities under ``vmap`` on two cores, with jaxlib 0.10.2. Calls with one matrix don't wait.
-Derivatives of any order are JAX's own.
+So derivatives, of any order, are made of these functions as well: the rules of JAX would
+factor in batches. What has no rule here is not differentiated anywhere.
+
+Reference:
+    Giles, Collected matrix derivative results for forward and reverse mode algorithmic
+    differentiation, Advances in Automatic Differentiation, 2008.
 """
 
 import functools
@@ -14,18 +19,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from spacelearn_jax import _numerics
+
 Eigen = tuple[jax.Array, jax.Array]
+Svd = tuple[jax.Array, jax.Array, jax.Array]
 
-
-def _derived(function: Callable[..., Any], *, as_of: Callable[..., Any]) -> Callable[..., Any]:
-    """Differentiates a function as another one, by JAX."""
-    out = jax.custom_jvp(function)
-    out.defjvp(lambda primals, tangents: jax.jvp(as_of, primals, tangents))
-    return out
-
-
-def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
-    return _derived(jax.custom_batching.sequential_vmap(function), as_of=function)
+_one_by_one = jax.custom_batching.sequential_vmap
 
 
 # CUDA batches small eigenproblems: on an H200 16 of 64 columns take .5 ms at once and 12 one
@@ -61,10 +60,19 @@ def _plain_eigh(G: jax.Array) -> Eigen:
     return values, vectors
 
 
-@functools.partial(_derived, as_of=_plain_eigh)
+@jax.custom_jvp
 def eigh(G: jax.Array) -> Eigen:
-    """Returns eigenvalues of (n, n), ascending, and eigenvectors (n, n)."""
+    """Returns eigenvalues of a symmetric (n, n), ascending, and eigenvectors (n, n)."""
     return _eigh(G)
+
+
+@eigh.defjvp
+def _eigh_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Eigen, Eigen]:
+    (G,), (dG,) = primals, tangents
+    values, V = eigh(G)
+    inside = _numerics.matmul(V.T, _numerics.matmul((dG + dG.T) / 2, V))
+    turned = _numerics.safe_divide(inside, values[None] - values[:, None])
+    return (values, V), (jnp.diagonal(inside), _numerics.matmul(V, turned))
 
 
 @_one_by_one
@@ -93,16 +101,54 @@ def _platform_svd(A: jax.Array, *, vectors: bool) -> Any:
 
 
 @_one_by_one
-def svd(A: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Returns U (m, r), s (r,) descending and Vt (r, n) of (m, n)."""
+def _svd(A: jax.Array) -> Svd:
     U, s, Vt = _platform_svd(A, vectors=True)
     return U, s, Vt
 
 
 @_one_by_one
+def _svdvals(A: jax.Array) -> jax.Array:
+    return _platform_svd(A, vectors=False)
+
+
+@jax.custom_jvp
+def svd(A: jax.Array) -> Svd:
+    """Returns U (m, r), s (r,) descending and Vt (r, n) of (m, n)."""
+    return _svd(A)
+
+
+@svd.defjvp
+def _svd_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Svd, Svd]:
+    (A,), (dA,) = primals, tangents
+    U, s, Vt = svd(A)
+    dAV, dAtU = _numerics.matmul(dA, Vt.T), _numerics.matmul(dA.T, U)
+    inside = _numerics.matmul(U.T, dAV)
+    squares = jnp.square(s)
+    gaps = squares[None] - squares[:, None]
+    left, right = inside * s[None], s[:, None] * inside
+    dU = _numerics.matmul(U, _numerics.safe_divide(left + left.T, gaps))
+    dV = _numerics.matmul(Vt.T, _numerics.safe_divide(right + right.T, gaps))
+    # Of the longer side, what leaves the span of its vectors.
+    m, n = A.shape
+    if m > n:
+        dU += _numerics.safe_divide(dAV - _numerics.matmul(U, inside), s[None])
+    if n > m:
+        dV += _numerics.safe_divide(dAtU - _numerics.matmul(Vt.T, inside.T), s[None])
+    return (U, s, Vt), (dU, jnp.diagonal(inside), dV.T)
+
+
+@jax.custom_jvp
 def svdvals(A: jax.Array) -> jax.Array:
     """Returns singular values of (m, n), descending."""
-    return _platform_svd(A, vectors=False)
+    return _svdvals(A)
+
+
+@svdvals.defjvp
+def _svdvals_jvp(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    U, s, Vt = svd(*primals)
+    return s, jnp.sum(U * _numerics.matmul(*tangents, Vt.T), axis=0)
 
 
 @_one_by_one

@@ -66,7 +66,7 @@ def of_cross(
 
                 return apply
 
-            factors = _factors.from_products(product(Z, y), product(y, Z), (D, p), Z.dtype, solver)
+            factors = _factors.randomized_svd(product(Z, y), product(y, Z), (D, p), Z.dtype, solver)
             return _first(factors, k)
     return vectors(_numerics.cross(Z, y, axis_name), k, solver)
 

@@ -17,9 +17,9 @@ def is_faster(n: int, m: int, dtype: jnp.dtype) -> bool:
 
 
 def leading(G: jax.Array, m: int) -> Found:
-    """Returns ``m`` leading eigenvalues, descending, eigenvectors (n, m), and if they hold.
+    """Returns ``m`` leading eigenvalues, descending, vectors (n, m), and if they converged.
 
-    Where they don't, something else has to find them. Of a positive semidefinite matrix.
+    Where they didn't, something else has to find them. Of a positive semidefinite matrix.
     """
     n = len(G)
     on_cpu = elsewhere = _all

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks, _numerics
+from spacelearn_jax import _checks
 from spacelearn_jax.data._compute_q import Joined
+from spacelearn_jax.loss._reduce import weighted_sum
 
 Weight = ArrayLike | Callable[[ArrayLike], ArrayLike]
 Terms = dict[str, jax.Array]
@@ -140,16 +141,6 @@ def resolve(weights: Mapping[str, Weight], step: ArrayLike) -> dict[str, jax.Arr
         )
         for name, w in weights.items()
     }
-
-
-def weighted_sum(terms: Mapping[str, jax.Array], weights: Mapping[str, ArrayLike]) -> jax.Array:
-    """Returns ``sum_t w_t * term_t``, with weight 1 for a name that ``weights`` lacks."""
-    dtype = _numerics.compute_dtype(*terms.values())
-    total = jnp.zeros((), dtype)
-    for name, term in terms.items():
-        weight = jnp.asarray(weights.get(name, 1)).astype(dtype)
-        total += weight * term.astype(dtype)
-    return total
 
 
 def combine(

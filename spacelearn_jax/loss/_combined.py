@@ -1,9 +1,9 @@
 """The whole SPACE objective."""
 
 from collections.abc import Hashable, Mapping
+from typing import Literal, overload
 
 import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
@@ -13,7 +13,7 @@ from spacelearn_jax.loss import _batch
 from spacelearn_jax.loss._alignment import alignment_by_quantity
 from spacelearn_jax.loss._disentanglement import PAIR_NORMS, disentanglement
 from spacelearn_jax.loss._isotropy import isotropy
-from spacelearn_jax.loss._reduce import check_weights, mean
+from spacelearn_jax.loss._reduce import check_weights, mean, weighted_sum
 from spacelearn_jax.loss._stability import check_previous, stability_by_quantity
 
 TERMS = ("alignment", "disentanglement", "isotropy", "stability")
@@ -39,7 +39,7 @@ def _combined(
     even, token = isotropy(Z, W, where, n_dir=n_dir, solver=solver, axis_name=axis_name)
     # Exact, because isotropy needs it so and one product serves all. What else is made of it
     # runs beside isotropy's eigenproblem.
-    S = _batch.coordinates(Z, W, rows, axis_name, precision=_numerics.EXACT, token=token)
+    S = _batch.coordinates(Z, W, rows, axis_name, precision=_numerics.HIGHEST, token=token)
     aligned = alignment_by_quantity(Z, W, A, Y, where, S, axis_name=axis_name)
     correlated = disentanglement(Z, W, rows, {}, S, pair_norm=pair_norm, axis_name=axis_name)
     terms = {
@@ -53,13 +53,66 @@ def _combined(
         ),
     }
     dtype = _numerics.compute_dtype(*terms.values())
-    total = jnp.zeros((), dtype)
-    for name, term in terms.items():
-        term = term.astype(dtype)
-        if name in weights:
-            term *= _numerics.replicated(weights[name].astype(dtype), axis_name)
-        total += term
+    floating = {name: weight.astype(dtype) for name, weight in weights.items()}
+    total = weighted_sum(terms, _numerics.replicated(floating, axis_name))
     return total, terms
+
+
+@overload
+def combined_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
+    A: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike],
+    W_prev: Mapping[str, ArrayLike] | None,
+    *,
+    n_dir: int = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    return_terms: Literal[False] = ...,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    solver: Solver = ...,
+    pair_norm: str = ...,
+    metric: str = ...,
+) -> jax.Array: ...
+
+
+@overload
+def combined_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
+    A: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike],
+    W_prev: Mapping[str, ArrayLike] | None,
+    *,
+    n_dir: int = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    return_terms: Literal[True],
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    solver: Solver = ...,
+    pair_norm: str = ...,
+    metric: str = ...,
+) -> tuple[jax.Array, dict[str, jax.Array]]: ...
+
+
+@overload
+def combined_loss(
+    Z: ArrayLike,
+    W: Mapping[str, ArrayLike],
+    A: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike],
+    W_prev: Mapping[str, ArrayLike] | None,
+    *,
+    n_dir: int = ...,
+    weights: Mapping[str, ArrayLike] | None = ...,
+    return_terms: bool,
+    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
+    axis_name: Hashable | None = ...,
+    solver: Solver = ...,
+    pair_norm: str = ...,
+    metric: str = ...,
+) -> jax.Array | tuple[jax.Array, dict[str, jax.Array]]: ...
 
 
 def combined_loss(

@@ -72,7 +72,7 @@ def _products_of_latents_jvp(
     X = _centred_coordinates(Z, W_all, where, axis_name)
     T = jnp.zeros((W_all.shape[0],) * 2, X.dtype)
     if not isinstance(dZ, SymbolicZero):
-        T += (X.T @ _numerics.keep(dZ, where)) @ W_all.T
+        T += (X.T @ _numerics.zero_masked(dZ, where)) @ W_all.T
     if not isinstance(dW, SymbolicZero):
         T += (X.T @ _numerics.center(Z, where, axis_name)) @ dW.T
     return _products(X), T + T.T

@@ -5,8 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks
+from spacelearn_jax import _checks, _numerics
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -60,3 +61,13 @@ def reduce(
 def mean(losses: Mapping[Any, jax.Array]) -> jax.Array:
     """Returns the unweighted mean."""
     return jnp.sum(jnp.stack(list(losses.values()))) / len(losses)
+
+
+def weighted_sum(terms: Mapping[str, jax.Array], weights: Mapping[str, ArrayLike]) -> jax.Array:
+    """Returns ``sum_t w_t * term_t``, with weight 1 for a name that ``weights`` lacks."""
+    dtype = _numerics.compute_dtype(*terms.values())
+    total = jnp.zeros((), dtype)
+    for name, term in terms.items():
+        weight = jnp.asarray(weights.get(name, 1)).astype(dtype)
+        total += weight * term.astype(dtype)
+    return total

@@ -101,10 +101,7 @@ def _residual(Zc: jax.Array, W_all: jax.Array, scale: jax.Array) -> jax.Array:
 def _scale(Zc: jax.Array, axis_name: Hashable | None) -> jax.Array:
     """Returns the power of two that entries are divided by to be safely squared."""
     largest = jnp.max(jnp.abs(lax.stop_gradient(Zc)))
-    largest = largest if axis_name is None else lax.pmax(largest, axis_name)
-    usual = (largest > jnp.finfo(Zc.dtype).tiny) & (largest < jnp.inf)
-    exponent = jnp.frexp(jnp.where(usual, largest, 1))[1]
-    return jnp.ldexp(jnp.ones((), Zc.dtype), exponent - 1)
+    return _numerics.power_of_two(largest if axis_name is None else lax.pmax(largest, axis_name))
 
 
 def _is_wide(Zc: jax.Array, axis_name: Hashable | None) -> bool:
@@ -157,10 +154,10 @@ def _singular_vectors(
 
     at_once = jnp.zeros((), R.dtype)
     if isinstance(solver, LowRank):
-        X = _gram.refined(R, _gram.leading(R, solver, axis_name), axis_name)
+        X = _gram.refined(R, _gram.range_finder(R, solver, axis_name), axis_name)
         return (*with_images(X), at_once)
     if solver != "auto":
-        R = R if axis_name is None else _factors.tall_r(R, axis_name)[1]
+        R = R if axis_name is None else _factors.tsqr(R, axis_name)[1]
         return (*with_images(_factors.factors(R, solver)[2].T), at_once)
 
     eps = jnp.finfo(R.dtype).eps
@@ -186,6 +183,6 @@ def _singular_vectors(
     token = jnp.trace(G)
     if not _partial_eigh.is_faster(len(G), m, G.dtype):
         return (*from_all(), token)
-    _, X, hold = _partial_eigh.leading(G, m)
+    _, X, converged = _partial_eigh.leading(G, m)
     X, T = with_images(X)
-    return (*lax.cond(hold & ~steep(T), lambda: (X, T), from_all), token)
+    return (*lax.cond(converged & ~steep(T), lambda: (X, T), from_all), token)

@@ -45,7 +45,7 @@ class Moments:
         64.0 (8, 8) (8, 3)
     """
 
-    sums: _moments.Moments
+    sums: _moments.Sums
     shapes: _given.Shapes
 
     @property

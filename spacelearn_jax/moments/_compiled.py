@@ -19,7 +19,7 @@ def from_batch(
     *,
     targets: bool,
     axis_name: Hashable | None,
-) -> _moments.Moments:
+) -> _moments.Sums:
     dtype = _numerics.compute_dtype(Z, *Y.values())
     return _moments.of_batch(
         Z,
@@ -37,7 +37,7 @@ def from_batch(
 
 @compiled(static=("axis_name",))
 def update(
-    sums: _moments.Moments,
+    sums: _moments.Sums,
     Z: jax.Array,
     Y: dict[str, jax.Array],
     where: _numerics.Where,
@@ -45,7 +45,7 @@ def update(
     decay: jax.Array | None,
     *,
     axis_name: Hashable | None,
-) -> _moments.Moments:
+) -> _moments.Sums:
     sums = lax.stop_gradient(sums)
     dtype = sums.n[""].dtype
     batch = _moments.of_batch(
@@ -67,18 +67,18 @@ def update(
 
 
 @compiled()
-def merge(a: _moments.Moments, b: _moments.Moments) -> _moments.Moments:
+def merge(a: _moments.Sums, b: _moments.Sums) -> _moments.Sums:
     return _moments.merge(a, b)
 
 
 @compiled(static=("axis_name",))
-def psum(sums: _moments.Moments, *, axis_name: Hashable) -> _moments.Moments:
+def psum(sums: _moments.Sums, *, axis_name: Hashable) -> _moments.Sums:
     return _moments.over_devices(sums, axis_name)
 
 
 @compiled()
 def explained(
-    sums: _moments.Moments, W: dict[str, jax.Array], A: dict[str, jax.Array]
+    sums: _moments.Sums, W: dict[str, jax.Array], A: dict[str, jax.Array]
 ) -> dict[str, jax.Array]:
     dtype = _numerics.compute_dtype(sums.z_mean[""], *W.values(), *A.values())
     sums, W, A = jax.tree.map(lambda x: lax.stop_gradient(x).astype(dtype), (sums, W, A))

@@ -44,7 +44,7 @@ def batch(
 
 
 def named(function: str, Y: Mapping[str, jax.Array], where: Any) -> None:
-    """Refuses a quantity named "", the key of rows that have any, beside masks by name."""
+    """Refuses a quantity named "" beside masks by name: "" is the key of all rows together."""
     if isinstance(where, Mapping) and "" in Y:
         raise _checks.failure(
             ValueError,
@@ -87,7 +87,7 @@ def float_dtype(function: str, dtype: Any) -> Any:
 
 def fitting(
     function: str,
-    m: _moments.Moments,
+    m: _moments.Sums,
     shapes: Shapes,
     Z: jax.Array,
     Y: Mapping[str, jax.Array],
@@ -150,7 +150,7 @@ def same_axes(
             )
 
 
-def alike(function: str, a: _moments.Moments, b: _moments.Moments) -> None:
+def alike(function: str, a: _moments.Sums, b: _moments.Sums) -> None:
     """Requires two moments that add up field by field."""
     whole(function, "the moments", a)
     _checks.known_names(function, "other", b.Szy, a.Szy, "the quantities of the moments")
@@ -194,11 +194,11 @@ def alike(function: str, a: _moments.Moments, b: _moments.Moments) -> None:
 def whole(
     function: str,
     argument: str,
-    m: _moments.Moments,
+    m: _moments.Sums,
     *,
     targets: bool = False,
     axis_name: Hashable | None = None,
-) -> _moments.Moments:
+) -> _moments.Sums:
     """Returns one set of moments, of all devices, to solve something from."""
     shape = m.z_mean[""].shape
     if len(shape) != 1:

@@ -30,7 +30,7 @@ def _pseudo_inverse(
 
     S = Q R first, so that only the small R is decomposed, wherever the rows live.
     """
-    Q, R = _factors.tall_r(S, axis_name)
+    Q, R = _factors.tsqr(S, axis_name)
     U, s, Vt = _factors.factors(R, solver)
     small = _numerics.matmul(U * _inverse(s, n, k=S.shape[1])[None], Vt)
     return _numerics.matmul(Q, small)
@@ -58,7 +58,7 @@ def _of_stack(S: jax.Array, n: jax.Array, solver: Solver, axis_name: Hashable | 
 
 
 def _at_once(S: jax.Array, n: jax.Array, *, axis_name: Hashable | None) -> jax.Array:
-    Q, R = _stacks.each(lambda S: _factors.tall_r(S, axis_name), S)
+    Q, R = _stacks.each(lambda S: _factors.tsqr(S, axis_name), S)
     return _numerics.matmul(Q, jax.vmap(_by_eigenvectors)(R, n))
 
 
@@ -118,7 +118,7 @@ def _fit_decoders(
 @compiled(static=("scalars", "estimated"))
 def _fit_moments(
     W: dict[str, jax.Array],
-    m: _moments.Moments,
+    m: _moments.Sums,
     ridge: jax.Array | None,
     shrinkage: jax.Array | None,
     *,
@@ -145,7 +145,7 @@ def _gathered(
     where: _numerics.Where,
     *,
     axis_name: Hashable | None,
-) -> _moments.Moments:
+) -> _moments.Sums:
     dtype = _numerics.compute_dtype(Z, *Y.values(), *W.values())
     missing = isinstance(where, dict)
     return _moments.of_batch(

@@ -32,7 +32,7 @@ def mode_count(
     y = _numerics.flatten(lax.stop_gradient(y), _numerics.compute_dtype(y))
     yc = _numerics.center(y, where, axis_name)
     variance = _numerics.total(jnp.sum(jnp.square(yc)), axis_name)
-    X = yc if axis_name is None else _factors.tall_r(yc, axis_name)[1]
+    X = yc if axis_name is None else _factors.tsqr(yc, axis_name)[1]
     _, s, _ = _factors.factors(X, solver) if solver != "auto" else (None, _exact(X), None)
     # Ratios first: squares of small targets would underflow.
     scale = s[0]
@@ -46,7 +46,7 @@ def mode_count(
     reached = explained >= eta.astype(s.dtype) * whole
     n = _numerics.count(y, where, axis_name, s.dtype).astype(jnp.int32)
     most = jnp.minimum(jnp.maximum(n - 1, 1), y.shape[1])
-    modes = jnp.clip(jnp.sum(~reached, dtype=jnp.int32) + 1, 1, most)
+    modes = _until(reached, most)
     modes = jnp.where(scale == 0, 1, modes)
     if isinstance(solver, LowRank):
         modes = jnp.where(reached[-1] | (scale == 0), modes, -1)
@@ -68,8 +68,12 @@ def _moment_count(S: jax.Array, n: jax.Array, eta: jax.Array) -> jax.Array:
     # No int32 counts so many rows; the width bounds it earlier.
     rows = jnp.minimum(jnp.floor(n), len(S) + 1).astype(jnp.int32)
     most = jnp.clip(rows - 1, 1, len(S))
-    modes = jnp.clip(jnp.sum(~reached, dtype=jnp.int32) + 1, 1, most)
+    modes = _until(reached, most)
     return jnp.where(finite, jnp.where(scale == 0, 1, modes), 0)
+
+
+def _until(reached: jax.Array, most: jax.Array) -> jax.Array:
+    return jnp.clip(jnp.sum(~reached, dtype=jnp.int32) + 1, 1, most)
 
 
 def _exact(X: jax.Array) -> jax.Array:
@@ -103,6 +107,14 @@ def concrete(function: str, name: str, modes: jax.Array, solver: Solver) -> int:
     return number
 
 
+def _checked(function: str, counts: dict[str, jax.Array], solver: Solver) -> dict[str, jax.Array]:
+    """Turns error codes among concrete counts to errors; traced ones pass."""
+    if not any(isinstance(c, jax.core.Tracer) for c in counts.values()):
+        for q, modes in counts.items():
+            concrete(function, q, modes, solver)
+    return counts
+
+
 def mode_counts(
     function: str,
     Y: Mapping[str, jax.Array],
@@ -123,10 +135,7 @@ def mode_counts(
         )
         for q, y in Y.items()
     }
-    if not any(isinstance(c, jax.core.Tracer) for c in counts.values()):
-        for q, modes in counts.items():
-            concrete(function, q, modes, solver)
-    return counts
+    return _checked(function, counts, solver)
 
 
 def moment_counts(
@@ -137,10 +146,7 @@ def moment_counts(
 ) -> dict[str, jax.Array]:
     """Counts the modes of every quantity from its centred products and its rows."""
     counts = {q: _moment_count(x, n[q], jnp.asarray(thresholds[q], x.dtype)) for q, x in S.items()}
-    if not any(isinstance(c, jax.core.Tracer) for c in counts.values()):
-        for q, modes in counts.items():
-            concrete(function, q, modes, "auto")
-    return counts
+    return _checked(function, counts, "auto")
 
 
 def target_products(

@@ -55,14 +55,14 @@ def on_one_device(*batch: Any) -> bool:
 
 @compiled(static=("in_parts",))
 def update(
-    sums: _moments.Moments,
+    sums: _moments.Sums,
     axes: Axes,
     Z: jax.Array,
     Y: dict[str, jax.Array],
     where: jax.Array | None,
     *,
     in_parts: bool,
-) -> _moments.Moments:
+) -> _moments.Sums:
     """Adds a batch of latents (B, D) to the moments of their coordinates.
 
     ``in_parts``, if it is on one device: elsewhere parts would have to be gathered.
@@ -73,7 +73,7 @@ def update(
         Z, Y, where, dtype, V=axes.V, fourth=fourth, in_parts=in_parts
     )
 
-    def exact() -> _moments.Moments:
+    def exact() -> _moments.Sums:
         batch = _moments.of_batch(
             Z,
             Y,
@@ -94,7 +94,7 @@ def update(
     return _moments.merge(sums, lax.cond(fits, lambda: plain, exact))
 
 
-def looked_at(sums: _moments.Moments, axes: Axes | None) -> tuple[_moments.Moments, Axes]:
+def looked_at(sums: _moments.Sums, axes: Axes | None) -> tuple[_moments.Sums, Axes]:
     """Returns moments of coordinates that suit them: the same ones while they do."""
     S, V = _wide(sums, "Szz", ""), None if axes is None else axes.V
     if np.isfinite(S).all() and not _well_conditioned(S):  # with NaN there is nothing to save
@@ -104,7 +104,7 @@ def looked_at(sums: _moments.Moments, axes: Axes | None) -> tuple[_moments.Momen
     return sums, of_sums(sums, V)
 
 
-def of_sums(sums: _moments.Moments, V: jax.Array | None) -> Axes:
+def of_sums(sums: _moments.Sums, V: jax.Array | None) -> Axes:
     """Returns these axes, about which sums are, with the variances that they have."""
     variances = np.diagonal(_wide(sums, "Szz", "")) / _wide(sums, "n", "")
     # Less is what rounding makes of none.
@@ -112,7 +112,7 @@ def of_sums(sums: _moments.Moments, V: jax.Array | None) -> Axes:
     return Axes(V, jnp.asarray(variances, jnp.float32))
 
 
-def own_coordinates(sums: _moments.Moments, axes: Axes | None) -> _moments.Moments:
+def own_coordinates(sums: _moments.Sums, axes: Axes | None) -> _moments.Sums:
     """Returns the moments of the latents themselves."""
     if axes is None or axes.V is None:
         return sums
@@ -132,7 +132,7 @@ def _well_conditioned(S: np.ndarray) -> bool:
     return True
 
 
-def _mapped(sums: _moments.Moments, T: np.ndarray) -> _moments.Moments:
+def _mapped(sums: _moments.Sums, T: np.ndarray) -> _moments.Sums:
     """Returns the moments of z T, where T is a rotation but for rounding."""
     S = (_wide(sums, "Szz", "") @ T).T @ T
     new = {
@@ -148,7 +148,7 @@ def _mapped(sums: _moments.Moments, T: np.ndarray) -> _moments.Moments:
     return sums._replace(**jax.tree.map(jnp.asarray, high), low=sums.low._replace(**low))
 
 
-def _wide(sums: _moments.Moments, field: str, name: str) -> np.ndarray:
+def _wide(sums: _moments.Sums, field: str, name: str) -> np.ndarray:
     """Returns a pair of float32 arrays as one of float64."""
     high, low = (np.asarray(getattr(part, field)[name], np.float64) for part in (sums, sums.low))
     return high + low

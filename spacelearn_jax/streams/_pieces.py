@@ -109,7 +109,7 @@ def _narrow(function: str, x: np.ndarray) -> np.ndarray:
 
 
 def _even(B: int, batch: Any) -> int:
-    """Returns the rows of as few pieces of B rows as there may be."""
+    """Returns the rows a piece where B rows are split evenly, into as few as limits allow."""
     row = sum(math.prod(x.shape[1:]) * x.dtype.itemsize for x in jax.tree.leaves(batch))
     most = min(MOST_ROWS, max(FEWEST_ROWS, MOST_BYTES // max(row, 1)))
     return -(-B // -(-B // most))

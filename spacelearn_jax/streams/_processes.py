@@ -52,7 +52,7 @@ def merged(function: str, m: Moments | None) -> Moments | None:
     return Moments(jax.tree.map(lambda x: x.addressable_data(0), whole), m.shapes)
 
 
-def _sum(m: _moments.Moments) -> _moments.Moments:
+def _sum(m: _moments.Sums) -> _moments.Sums:
     return _moments.over_devices(jax.tree.map(lambda x: x[0], m), "processes")
 
 

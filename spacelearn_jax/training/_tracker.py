@@ -46,7 +46,7 @@ class TrackerState(NamedTuple):
     refreshes: jax.Array
     drift: jax.Array
     since: jax.Array
-    moments: _moments.Moments
+    moments: _moments.Sums
 
 
 class _Init(Protocol):
@@ -150,9 +150,11 @@ def _init(
     space = from_moments(moments, dict(zip(Y, sizes, strict=True)), shapes, solver, None)
     return TrackerState(
         space=space,
+        # Of their own: a buffer that is in a state twice can't be donated.
         W_prev={q: jnp.array(w, copy=True) for q, w in space.W.items()},
         step=jnp.zeros((), jnp.int32),
-        refreshes=jnp.ones((), jnp.int32),
+        # A batch without a valid row solves nothing: the first one that has some does.
+        refreshes=(moments.n[""] > 0).astype(jnp.int32),
         drift=jnp.zeros((), dtype),
         since=jnp.zeros((), jnp.int32),
         moments=moments,
@@ -183,7 +185,7 @@ def _update(
     )
 
 
-def _is_due(every: Every, state: TrackerState, moments: _moments.Moments) -> jax.Array:
+def _is_due(every: Every, state: TrackerState, moments: _moments.Sums) -> jax.Array:
     if isinstance(every, WhenDrifted):
         # A misfit that is no number is not below anything: it shows in the next solve.
         due = ~(_moments.misfit(moments, state.space.W) <= every.threshold)
@@ -196,7 +198,7 @@ def _is_due(every: Every, state: TrackerState, moments: _moments.Moments) -> jax
 
 
 def _refreshed(
-    state: TrackerState, moments: _moments.Moments, *, align: bool, solver: Solver
+    state: TrackerState, moments: _moments.Sums, *, align: bool, solver: Solver
 ) -> TrackerState:
     old = state.space
     k = {q: w.shape[0] for q, w in old.W.items()}

@@ -1,6 +1,5 @@
 """jit, vmap and scan give what a plain call gives; a plain call is compiled, once."""
 
-import re
 import types
 
 import jax
@@ -8,9 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ..jaxprs import CALLS, compilations
+from ..jaxprs import CALLS, compilations, lapack_calls
 from .closeness import assert_close
-from .registry import CASES, COUNT, DISTINCT, REDUCING, B, ids, jitted, rows
+from .registry import (
+    CASES,
+    COUNT,
+    DIFFERENTIABLE,
+    DISTINCT,
+    REDUCING,
+    ROUTES,
+    B,
+    ids,
+    jitted,
+    objective,
+    rows,
+)
 
 # Reordered sums, through a division by a small mean at most.
 MULTIPLE = 256
@@ -51,14 +62,27 @@ def test_operation_by_operation_gives_the_compiled_value(case):
     assert_close(slow, case(inputs), multiple=MULTIPLE)
 
 
+def assert_one_matrix_at_a_time(lowered):
+    for call in lapack_calls(lowered.as_text()):
+        assert call.count("x") <= 2, call  # rows, columns and dtype
+
+
 @pytest.mark.parametrize("case", DISTINCT, ids=ids)
 def test_vmap_is_a_loop_over_one_matrix_at_a_time(case):
     """Two calls of LAPACK with stacks can wait for each other forever: see linalg._lapack."""
     stacked, expected = one_by_one(case)
     lowered = jax.jit(jax.vmap(case)).lower(stacked)
-    for call in re.findall(r"custom_call @lapack_.*: \((tensor<[^>]*>)", lowered.as_text()):
-        assert call.count("x") <= 2, call  # rows, columns and dtype
+    assert_one_matrix_at_a_time(lowered)
     assert_close(lowered.compile()(stacked), expected, multiple=MULTIPLE)
+
+
+@pytest.mark.parametrize("case", [c for c in ROUTES if c.kind == DIFFERENTIABLE], ids=ids)
+def test_derivatives_of_many_take_one_matrix_at_a_time(case):
+    derivative = jax.grad(lambda x: objective(case.observe(case(x))))
+    if case.order > 1:
+        derivative = jax.jacfwd(derivative)
+    stacked = jax.tree.map(lambda x: jnp.stack([x, x, x]), case.inputs(jnp.float32))
+    assert_one_matrix_at_a_time(jax.jit(jax.vmap(derivative)).lower(stacked))
 
 
 @pytest.mark.parametrize("case", DISTINCT, ids=ids)

@@ -46,7 +46,7 @@ def test_refined_vectors_are_those_of_an_svd(spectrum, rows):
 def test_the_leading_span_comes_close_at_random(name):
     spectrum = STEEP[name]
     A = prescribed(spectrum, (5 * N, N)).astype(np.float32)
-    X = _gram.leading(A, linalg.LowRank(10, oversample=6, n_iter=6), None)
+    X = _gram.range_finder(A, linalg.LowRank(10, oversample=6, n_iter=6), None)
     V = np.asarray(_gram.refined(A, X, None))
     assert V.shape == (N, 16)
     np.testing.assert_allclose(V.T @ V, np.eye(16), atol=1e-5)

@@ -83,8 +83,8 @@ def test_the_platform_and_the_size_choose_the_way():
 
 def test_all_of_them_are_found_where_few_do_not_pay():
     G = gram(CONVERGE["two decades"])
-    values, X, hold = jax.jit(_partial_eigh._all, static_argnums=1)(G, M)
-    assert hold
+    values, X, converged = jax.jit(_partial_eigh._all, static_argnums=1)(G, M)
+    assert converged
     X, values = np.asarray(X), np.asarray(values)
     np.testing.assert_allclose(G @ X, X * values, atol=32 * EPS * values[0])
 
@@ -93,8 +93,8 @@ def test_all_of_them_are_found_where_few_do_not_pay():
 @pytest.mark.parametrize("name", CONVERGE)
 def test_values_and_spans_are_those_of_all(leading, name):
     G = gram(CONVERGE[name])
-    values, X, hold = leading(G, M)
-    assert hold
+    values, X, converged = leading(G, M)
+    assert converged
     exact, V = np.linalg.eigh(G.astype(np.float64))
     exact, V = exact[::-1], V[:, ::-1]
     np.testing.assert_allclose(values, exact[:M], rtol=0, atol=32 * EPS * exact[0])
@@ -110,8 +110,8 @@ def test_values_and_spans_are_those_of_all(leading, name):
 def test_spectra_of_random_rows_converge(leading, rows):
     A = np.random.default_rng(rows).standard_normal((rows, N), np.float32)
     G = A.T @ A
-    values, _, hold = leading(G, M)
-    assert hold
+    values, _, converged = leading(G, M)
+    assert converged
     exact = np.linalg.eigvalsh(G.astype(np.float64))[::-1]
     np.testing.assert_allclose(values, exact[:M], rtol=0, atol=32 * EPS * exact[0])
 
@@ -121,9 +121,9 @@ def test_spectra_of_random_rows_converge(leading, rows):
 @pytest.mark.parametrize("name", HARD)
 def test_what_holds_is_right(leading, name, m):
     G = gram(HARD[name])
-    values, _, hold = leading(G, m)
+    values, _, converged = leading(G, m)
     exact = np.linalg.eigvalsh(G.astype(np.float64))[::-1]
-    if hold:
+    if converged:
         np.testing.assert_allclose(values, exact[:m], rtol=0, atol=32 * EPS * exact[0])
 
 
@@ -131,8 +131,8 @@ def test_what_holds_is_right(leading, name, m):
 @pytest.mark.parametrize("name", HARD)
 def test_a_tridiagonal_matrix_gives_all_vectors_of_a_cluster(name):
     G = gram(HARD[name])
-    values, X, hold = tridiagonal(G, M)
-    assert hold
+    values, X, converged = tridiagonal(G, M)
+    assert converged
     X = np.asarray(X, np.float64)
     np.testing.assert_allclose(X.T @ X, np.eye(M), atol=64 * EPS)
     residuals = np.linalg.norm(G @ X - X * np.asarray(values), axis=0)
@@ -149,11 +149,11 @@ def test_a_pivot_of_zero_is_stepped_over():
         A = rng.standard_normal((300, 256)).astype(np.float32)
         A = (A, A * np.geomspace(1, 1e-2, 256, dtype=np.float32), np.round(A))[i % 3]
         G = A.T @ A
-        values, X, hold = tridiagonal(G, 32)
-        assert hold, i
+        values, X, converged = tridiagonal(G, 32)
+        assert converged, i
         values, X = np.asarray(values), np.asarray(X, np.float64)
         residuals = np.linalg.norm(G @ X - X * values, axis=0)
-        assert residuals.max() < 24 * EPS * values[0]  # of 64 that hold, and 16 to go on
+        assert residuals.max() < 24 * EPS * values[0]  # of 64 that converged, and 16 to go on
 
 
 @for_cpu
@@ -171,8 +171,8 @@ def test_a_vector_of_another_value_does_not_hold(monkeypatch):
         shifted = exact[:M].copy()
         shifted[missed:] = exact[missed + 1 : M + 1]
         counted = np.float32(shifted)
-        values, _, hold = found(G, counted)
-        assert hold  # what it is given it finds, so that the count is the certificate
+        values, _, converged = found(G, counted)
+        assert converged  # what it is given it finds, so that the count is the certificate
         np.testing.assert_allclose(values, shifted, rtol=0, atol=32 * EPS * exact[0])
         for off in (0.9, 1 - 2e-5):  # to no eigenvalue, and to one that was not counted there
             counted[-1] = np.float32(shifted[-1] * off)

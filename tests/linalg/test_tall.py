@@ -16,7 +16,7 @@ from .matrices import SPECTRA, hilbert, prescribed
 def test_factors_of_sharded_rows(x64, spectrum, shards):
     X = prescribed(SPECTRA[spectrum], (16, 5))
     blocks = X.reshape(shards, -1, 5)
-    Q, R = jax.vmap(lambda x: _factors.tall_r(x, "shards"), axis_name="shards")(blocks)
+    Q, R = jax.vmap(lambda x: _factors.tsqr(x, "shards"), axis_name="shards")(blocks)
     np.testing.assert_array_equal(R, np.broadcast_to(R[:1], R.shape))
     Q, R = np.asarray(Q).reshape(16, 5), np.asarray(R[0])
     np.testing.assert_allclose(Q @ R, X, atol=1e-14)
@@ -26,7 +26,7 @@ def test_factors_of_sharded_rows(x64, spectrum, shards):
 
 def test_one_device(x64):
     X = hilbert(8)[:, :5]
-    Q, R = (np.asarray(x) for x in _factors.tall_r(X, None))
+    Q, R = (np.asarray(x) for x in _factors.tsqr(X, None))
     np.testing.assert_allclose(Q @ R, X, atol=1e-15)
     np.testing.assert_allclose(Q.T @ Q, np.eye(5), atol=1e-14)
 
@@ -34,7 +34,7 @@ def test_one_device(x64):
 def test_fewer_rows_than_columns_on_each_device(x64):
     X = prescribed(SPECTRA["well conditioned"], (8, 5))
     blocks = X.reshape(4, 2, 5)
-    Q, R = jax.vmap(lambda x: _factors.tall_r(x, "shards"), axis_name="shards")(blocks)
+    Q, R = jax.vmap(lambda x: _factors.tsqr(x, "shards"), axis_name="shards")(blocks)
     np.testing.assert_allclose(np.asarray(Q).reshape(8, -1) @ np.asarray(R[0]), X, atol=1e-14)
 
 

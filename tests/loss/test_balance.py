@@ -188,6 +188,21 @@ def test_gradnorm_is_its_equations(alpha):
         np.testing.assert_allclose(got[t], weights, rtol=1e-4)
 
 
+@pytest.mark.parametrize("make", [gradnorm, relobralo])
+def test_a_term_that_starts_at_zero_is_measured_from_its_first_value(make):
+    """The stability loss is 0 until subspaces have moved."""
+    late = RUN.copy()
+    late[0, 1] = 0.0
+    late[1:, 1] = 3.0 * late[1:, 0] / late[1, 0]  # later it falls as another one does
+    weights, states = history(make(), late, np.ones_like(late))
+    assert float(states[-1].first["b"]) == late[1, 1]
+    assert np.all(np.isfinite(weights))
+    if make is gradnorm:
+        # All of equal gradients: the one that fell least since it began has the most weight.
+        assert np.argmax(weights[-1]) == 2
+        assert weights[-1, 1] > weights[-1, 0] > 0.5
+
+
 def test_gradnorm_takes_any_optimizer():
     with jax.numpy_dtype_promotion("standard"):
         got, states = history(gradnorm(optimizer=optax.adam(0.01)))
@@ -257,6 +272,33 @@ def test_gradient_norms_take_integers_and_keys_as_constants():
     params = {"w": jnp.ones(4), "steps": jnp.zeros((), jnp.int32), "key": jax.random.key(0)}
     norms = gradient_norms(lambda p: {"a": jnp.where(p["steps"] == 0, jnp.sum(p["w"]), 0)}, params)
     np.testing.assert_allclose(norms["a"], 2.0)
+
+
+def test_gradient_norms_of_complex_parameters():
+    params = {"spectrum": jnp.array([1.0 + 2.0j, 0.5j]), "bias": jnp.array(3.0)}
+
+    def terms(p):
+        return {"a": jnp.sum(jnp.abs(p["spectrum"]) ** 2) + p["bias"]}
+
+    norm = gradient_norms(terms, params)["a"]
+    np.testing.assert_allclose(norm, np.sqrt(4 * (1 + 4 + 0.25) + 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e-24, 1.0, 1e25, np.inf, np.nan])
+def test_gradient_norms_neither_under_nor_overflow(size):
+    norm = gradient_norms(lambda p: {"a": jnp.float32(size) * jnp.sum(p)}, jnp.zeros(4))["a"]
+    np.testing.assert_allclose(norm, 2 * np.float32(size), rtol=1e-6)
+
+
+@every_balancer
+def test_states_can_be_donated(make):
+    balancer = make()
+    update = jax.jit(balancer.update, donate_argnums=1)
+    kept, state = balancer.init(NAMES), balancer.init(NAMES)
+    for row, norm in zip(RUN[:3], NORMS, strict=False):
+        expected, _, kept = balancer.update(named(row), kept, named(norm))
+        weights, _, state = update(named(row), state, named(norm))
+        chex.assert_trees_all_close(weights, expected, rtol=1e-5)
 
 
 def test_gradient_norms_of_low_precision_are_float32():

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from spacelearn_jax._moments import aligned
+from spacelearn_jax._moments import procrustes
 from spacelearn_jax.training import track_subspaces
 
 from .batches import K, assert_same_space, decoded, mixed, run, with_covariance
@@ -74,7 +74,7 @@ def test_decoders_follow_the_basis():
 def test_the_aligned_basis_is_the_nearest_of_its_span(x64):
     rng = np.random.default_rng(0)
     w, near = (np.linalg.qr(rng.normal(size=(6, 3)))[0].T for _ in range(2))
-    best = aligned(jax.numpy.asarray(w), jax.numpy.asarray(near))
+    best = procrustes(jax.numpy.asarray(w), jax.numpy.asarray(near))
     np.testing.assert_allclose(best @ best.T, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(best.T @ best, w.T @ w, atol=1e-12)
     distance = np.linalg.norm(best - near)

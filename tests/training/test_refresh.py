@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from spacelearn_jax._moments import Moments, misfit
+from spacelearn_jax._moments import Sums, misfit
 from spacelearn_jax.training import WhenDrifted, track_subspaces
 
 from ..jaxprs import FACTORIZATIONS, equations
@@ -111,7 +111,7 @@ class TestWhenDrifted:
 
 def moments(C):
     zero = jnp.zeros(6)
-    return Moments(
+    return Sums(
         n={"": jnp.ones(())},
         z_mean={"": zero},
         Szz={"": jnp.eye(6)},

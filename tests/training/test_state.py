@@ -58,8 +58,15 @@ def test_the_first_update_of_an_empty_state_solves():
     assert int(state.refreshes) == 1
     assert float(state.drift) < 1e-12
     assert_same_space(state.space, TRACKER.init(*mixed(0)).space, 1e-5)
-    for q in K:
-        np.testing.assert_array_equal(state.W_prev[q], state.space.W[q])
+
+
+def test_a_start_without_a_valid_row_solves_at_the_next_update():
+    tracker = track_subspaces(K, every=100, align=False)
+    state = tracker.init(*mixed(0), where=np.zeros(24, bool))
+    assert int(state.refreshes) == 0
+    state = tracker.update(*mixed(0), state)
+    assert int(state.refreshes) == 1
+    assert_same_space(state.space, tracker.init(*mixed(0)).space, 1e-5)
 
 
 def test_the_state_round_trips_as_a_pytree():

@@ -9,7 +9,8 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
 from spacelearn_jax.loss._balance._balancer import Balancer
-from spacelearn_jax.loss._combine import Objective, Terms, resolve, weighted_sum
+from spacelearn_jax.loss._combine import Objective, Terms, resolve
+from spacelearn_jax.loss._reduce import weighted_sum
 
 
 class Balanced:

@@ -50,6 +50,24 @@ def float32(values: Mapping[str, jax.Array]) -> ByName:
     return {name: lax.stop_gradient(x).astype(jnp.float32) for name, x in values.items()}
 
 
+def zeros(names: Iterable[str]) -> ByName:
+    """Returns a 0 for every name."""
+    return {name: zero() for name in sorted(names)}
+
+
+def first_nonzero(first: ByName, now: ByName) -> ByName:
+    """Returns the first values of the terms that were not 0, as far as there are some.
+
+    The stability loss, for one, is 0 until something has moved.
+    """
+    return {name: jnp.where(first[name] == 0, x, first[name]) for name, x in now.items()}
+
+
+def progress(now: ByName, then: ByName) -> ByName:
+    """Returns each term over what it was, and 1 where that was 0."""
+    return {name: jnp.where(then[name] == 0, 1, x / then[name]) for name, x in now.items()}
+
+
 def pick(condition: jax.Array, x: Any, y: Any) -> Any:
     """Chooses between two trees of one structure."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), x, y)

@@ -1,5 +1,6 @@
 """Balancing by equal gradient norms, and the norms themselves."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -123,6 +124,13 @@ def gradient_norms(function: Callable[[Any], Mapping[str, jax.Array]], params: A
         (gradient,) = pullback(zeros | {name: jnp.ones_like(term)})
         # Integers and keys among the parameters have no gradient.
         leaves = [g for g in jax.tree.leaves(gradient) if g.dtype != jax.dtypes.float0]
-        squares = [jnp.sum(jnp.square(g.astype(jnp.float32))) for g in leaves]
-        norms[name] = _numerics.safe_sqrt(sum(squares, zero()))
+        norms[name] = _norm([jnp.abs(g).astype(jnp.float32) for g in leaves])
     return norms
+
+
+def _norm(sizes: list[jax.Array]) -> jax.Array:
+    """Returns the root of the sum of squares, none of which under- or overflows."""
+    largest = [jnp.max(x, initial=0) for x in sizes]
+    scale = _numerics.power_of_two(functools.reduce(jnp.maximum, largest, zero()))
+    squares = [jnp.sum(jnp.square(x / scale)) for x in sizes]
+    return scale * _numerics.safe_sqrt(sum(squares, zero()))

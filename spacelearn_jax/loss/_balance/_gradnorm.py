@@ -8,7 +8,16 @@ import jax.numpy as jnp
 import optax
 
 from spacelearn_jax import _checks, _numerics
-from spacelearn_jax.loss._balance._balancer import Balancer, ByName, float32, ones, pick, zero
+from spacelearn_jax.loss._balance._balancer import (
+    Balancer,
+    ByName,
+    first_nonzero,
+    float32,
+    ones,
+    progress,
+    zero,
+    zeros,
+)
 
 
 class GradNormState(NamedTuple):
@@ -25,8 +34,9 @@ def gradnorm(alpha: float = 1.5, optimizer: optax.GradientTransformation | None 
 
     With G_i = w_i ||grad L_i||, relative rates r_i = (L_i / L_i(0)) / mean_j(L_j / L_j(0))
     and the constant target ``mean_j(G_j) r_i^alpha``, the weights descend
-    ``sum_i |G_i - target_i|`` and are then rescaled to sum to the number of terms. Terms
-    must not change their sign: rates to a power are NaN then, and so are all weights.
+    ``sum_i |G_i - target_i|`` and are then rescaled to sum to the number of terms. L_i(0)
+    is the first value that is not 0. Terms must not change their sign: rates to a power
+    are NaN then, and so are all weights.
 
     Args:
         alpha: Strength of the restoring force, >= 0.
@@ -61,15 +71,16 @@ def gradnorm(alpha: float = 1.5, optimizer: optax.GradientTransformation | None 
         )
 
     def init(names: Iterable[str]) -> GradNormState:
-        even = ones(names)
-        return GradNormState(even, even, optimizer.init(even), jnp.zeros((), jnp.int32))
+        names = tuple(names)
+        inner = optimizer.init(ones(names))
+        return GradNormState(ones(names), zeros(names), inner, jnp.zeros((), jnp.int32))
 
     def update(
         terms: Mapping[str, jax.Array], state: GradNormState, norms: Mapping[str, jax.Array]
     ) -> tuple[ByName, jax.Array, GradNormState]:
         now, norms = float32(terms), float32(norms)
-        first = pick(state.step == 0, now, state.first)
-        rates = {n: _numerics.safe_divide(now[n], first[n]) for n in now}
+        first = first_nonzero(state.first, now)
+        rates = progress(now, first)
         mean_rate = sum(rates.values(), zero()) / len(rates)
         mean_norm = sum(state.weights[n] * norms[n] for n in now) / len(now)
         pace = {n: _numerics.safe_divide(rates[n], mean_rate) ** alpha for n in now}

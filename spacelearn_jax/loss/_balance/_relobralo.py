@@ -6,8 +6,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from spacelearn_jax import _checks, _numerics
-from spacelearn_jax.loss._balance._balancer import Balancer, ByName, float32, ones, pick, zero
+from spacelearn_jax import _checks
+from spacelearn_jax.loss._balance._balancer import (
+    Balancer,
+    ByName,
+    first_nonzero,
+    float32,
+    ones,
+    pick,
+    progress,
+    zero,
+    zeros,
+)
 
 
 class RelobraloState(NamedTuple):
@@ -26,7 +36,8 @@ def relobralo(
     """Weighs terms by how little they have fallen, with a random look back at the start.
 
     With ``b_i(t, t') = m softmax_i(L_i(t) / (T L_i(t')))`` over m terms and r ~ Bernoulli
-    (rho), ``w(t) = alpha (r w(t-1) + (1 - r) b(t, 0)) + (1 - alpha) b(t, t-1)``.
+    (rho), ``w(t) = alpha (r w(t-1) + (1 - r) b(t, 0)) + (1 - alpha) b(t, t-1)``. For L_i(0)
+    stands the first value that is not 0, and a term that was 0 last counts as unchanged.
 
     Args:
         alpha: Weight of the past, in [0, 1].
@@ -55,13 +66,14 @@ def relobralo(
     seed = _checks.integer("relobralo", "seed", seed, minimum=0)
 
     def balanced(now: ByName, then: ByName) -> ByName:
-        ratios = [_numerics.safe_divide(now[name], temperature * then[name]) for name in now]
-        shares = len(now) * jax.nn.softmax(jnp.stack(ratios))
+        ratios = jnp.stack(list(progress(now, then).values()))
+        shares = len(now) * jax.nn.softmax(ratios / temperature)
         return dict(zip(now, shares, strict=True))
 
     def init(names: Iterable[str]) -> RelobraloState:
-        even = ones(names)
-        return RelobraloState(even, even, even, jax.random.key(seed), jnp.zeros((), jnp.int32))
+        names, step = tuple(names), jnp.zeros((), jnp.int32)
+        key = jax.random.key(seed)
+        return RelobraloState(ones(names), zeros(names), zeros(names), key, step)
 
     def update(
         terms: Mapping[str, jax.Array], state: RelobraloState, norms: Any
@@ -69,11 +81,11 @@ def relobralo(
         del norms
         now = float32(terms)
         starts = state.step == 0
-        first = pick(starts, now, state.first)
+        first = first_nonzero(state.first, now)
         key, draw = jax.random.split(state.key)
         kept = jax.random.bernoulli(draw, rho)
         history = pick(kept, state.weights, balanced(now, first))
-        recent = balanced(now, pick(starts, now, state.last))
+        recent = balanced(now, state.last)
         mixed = {n: alpha * history[n] + (1 - alpha) * recent[n] for n in now}
         weights = pick(starts, ones(now), mixed)
         return weights, zero(), RelobraloState(weights, first, now, key, state.step + 1)

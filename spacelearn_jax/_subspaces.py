@@ -13,7 +13,7 @@ from spacelearn_jax._compile import compiled
 from spacelearn_jax.linalg import _factors, _lapack, _leading
 from spacelearn_jax.linalg._solvers import LowRank, Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import alone, whole
+from spacelearn_jax.moments._given import alone, seen, whole
 
 # Kept from the original, whose directions are this much shorter than 1.
 _EPS = 1e-8
@@ -166,7 +166,9 @@ def check_moments(
 ) -> _moments.Sums:
     """Checks moments that come in place of a batch, and that no batch comes as well."""
     alone(function, **others)
-    return whole(function, "Z", m.sums, axis_name=axis_name)
+    sums = whole(function, "Z", m.sums, axis_name=axis_name)
+    seen(function, "Z", sums)
+    return sums
 
 
 def moment_limits(m: _moments.Sums) -> dict[str, int]:

@@ -25,16 +25,16 @@ A value that is no layer's output is sown where it arises, with
 """
 
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import jax
 from flax import linen as nn
-from flax import serialization
+from flax.core import FrozenDict
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
+from spacelearn_jax import _flax_serialization as _flax_serialization  # registers
 from spacelearn_jax.linalg import Solver
-from spacelearn_jax.space import LEAVES, Space
+from spacelearn_jax.space import Space
 from spacelearn_jax.training import TrackerState, track_subspaces
 from spacelearn_jax.training._tracker import Every
 
@@ -42,28 +42,13 @@ from spacelearn_jax.training._tracker import Every
 COLLECTION = "space"
 
 
-def _state_dict(space: Space) -> dict[str, Any]:
-    return {name: serialization.to_state_dict(getattr(space, name)) for name in LEAVES}
-
-
-def _from_state_dict(space: Space, state: dict[str, Any]) -> Space:
-    restored = {
-        name: serialization.from_state_dict(getattr(space, name), state[name], name)
-        for name in LEAVES
-    }
-    return Space(**restored, target_shapes=space.target_shapes)
-
-
-# So that variables go through flax.serialization, as those of every Linen module.
-serialization.register_serialization_state(Space, _state_dict, _from_state_dict)
-
-
 class SubspaceTracker(nn.Module):
     """Tracks subspaces of latents as BatchNorm tracks its statistics.
 
     Its state is in the variable collection ``"space"``: apply with
     ``mutable=["space"]`` in training, and with ``use_running_average=True`` in
-    evaluation. ``init`` solves the first subspaces. See ``training.track_subspaces``.
+    evaluation. ``init`` solves the first subspaces on its batch, which stays in the
+    moments: hand it a real one. See ``training.track_subspaces``.
 
     Args:
         k: Dimensions of the subspaces: one for all, or ``{q: k_q}``.
@@ -94,6 +79,12 @@ class SubspaceTracker(nn.Module):
     align: bool = True
     solver: Solver = "auto"
     use_running_average: bool = False
+
+    def __post_init__(self) -> None:
+        """Makes a mapping hashable, as the arguments of a module have to be."""
+        if isinstance(self.k, Mapping):
+            self.k = FrozenDict(_checks.mapping("SubspaceTracker", "k", self.k))
+        super().__post_init__()
 
     @nn.compact
     def __call__(

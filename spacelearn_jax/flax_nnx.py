@@ -46,6 +46,7 @@ from flax import nnx
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, training
+from spacelearn_jax import _flax_serialization as _flax_serialization  # registers
 from spacelearn_jax.linalg import Solver
 from spacelearn_jax.moments import _given
 from spacelearn_jax.space import Space

@@ -65,6 +65,9 @@ def save_space(path: str | os.PathLike[str], space: Space) -> None:
         if isinstance(value, jax.ShapeDtypeStruct):
             got, fix = _checks.described(value), "Save a space that has values."
             raise _checks.failure(TypeError, "save_space", "space", "one of arrays", got, fix)
+        if isinstance(value, jax.core.Tracer):
+            got, fix = "traced values", "Save outside of jit what the jitted function returns."
+            raise _checks.failure(TypeError, "save_space", "space", "one of arrays", got, fix)
         array = np.asarray(jax.device_get(value))
         dtypes[key] = array.dtype.name
         # NumPy's format doesn't know JAX's own dtypes; their bits are kept as integers.

@@ -26,8 +26,8 @@ LAYERS = (
     ("space",),
     ("loss", "optim"),
     ("_solve", "_dims"),
-    ("training", "metrics", "streams", "intervene", "io"),
-    ("plot", "flax_linen", "flax_nnx"),
+    ("training", "streams", "io", "_flax_serialization"),
+    ("flax_linen", "flax_nnx"),
     ("demo",),
     ("cli",),
     ("__main__",),
@@ -35,8 +35,8 @@ LAYERS = (
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 #: Parts that may need more than the runtime dependencies.
-APPLICATIONS = ("cli", "demo", "plot", "__main__", "flax_linen", "flax_nnx")
-FLAX = ("demo", "flax_linen", "flax_nnx")
+APPLICATIONS = ("cli", "demo", "__main__", "flax_linen", "flax_nnx", "_flax_serialization")
+FLAX = ("demo", "flax_linen", "flax_nnx", "_flax_serialization")
 REQUIRED = {"jax", "jaxlib", "numpy", "optax", "ml_dtypes", NAME}
 OPTIONAL = ("matplotlib", "typer", "rich", "exponax", "torch", "flax", "platformdirs", "scipy")
 

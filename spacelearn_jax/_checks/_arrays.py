@@ -41,7 +41,9 @@ def numeric(function: str, argument: str, value: Any) -> np.ndarray:
         fix = "Convert it with jnp.asarray(...)."
         if value is None:
             fix = "Pass an array."
-        elif isinstance(value, Mapping | str | type) and "[" not in argument:
+        elif isinstance(value, Mapping) and "[" not in argument:
+            fix = "Pass one array, as of one quantity: are the arguments in this order?"
+        elif isinstance(value, str | type) and "[" not in argument:
             fix = "Pass one array here: are the arguments in this order?"
         raise failure(TypeError, function, argument, "a JAX or NumPy array", described(value), fix)
     if isinstance(value, np.ma.MaskedArray):

@@ -131,7 +131,11 @@ def ledoit_wolf(m: Sums, group: str) -> jax.Array:
     square = jnp.sum(jnp.square(S))
     spread = square - jnp.square(jnp.trace(S)) / D
     error = _numerics.safe_divide(_numerics.safe_divide(m.fourth[group], n) - square, n)
-    return jnp.clip(_numerics.safe_divide(jnp.minimum(error, spread), spread), 0, 1)
+    share = jnp.clip(_numerics.safe_divide(jnp.minimum(error, spread), spread), 0, 1)
+    # Fourth powers leave the range of a dtype long before squares do.
+    smallest = _numerics.safe_divide(_numerics.safe_divide(m.fourth[group], n), n)
+    known = (smallest >= jnp.finfo(S.dtype).tiny) & (m.fourth[group] < jnp.inf)
+    return jnp.where(known | (jnp.trace(S) == 0), share, jnp.nan)
 
 
 def explained(m: Sums, q: str, w: jax.Array, a: jax.Array) -> jax.Array:

@@ -64,7 +64,7 @@ def _require_callable(caller: str, argument: str, function: Any) -> None:
         )
 
 
-Finish = Callable[[str, Any], Any]
+Finish = Callable[[str, str, Any], Any]
 
 
 class _Inputs:
@@ -160,14 +160,14 @@ class Joined:
     Args:
         caller: The public function that errors are told by.
         functions: Functions by name.
-        finish: ``finish(name, result)`` makes of each result what is returned.
+        finish: ``finish(caller, name, result)`` makes of each result what is returned.
     """
 
     def __init__(
         self, caller: str, functions: Mapping[str, Callable], finish: Finish | None = None
     ) -> None:
         self.caller = caller
-        self.finish = finish or (lambda name, result: result)
+        self.finish = finish
         self.functions = dict(functions)
         self.inputs = {name: _Inputs(caller, name, f) for name, f in functions.items()}
         self.takes_all = any(each.takes_all for each in self.inputs.values())
@@ -209,7 +209,8 @@ class Joined:
                         _checks.missing(needed, given),
                     )
             chosen = given if each.takes_all else {p: given[p] for p in each.takes if p in given}
-            results[name] = self.finish(name, function(**chosen))
+            result = function(**chosen)
+            results[name] = self.finish(self.caller, name, result) if self.finish else result
         return results
 
 

@@ -162,7 +162,17 @@ def to_device(
     chosen = None if targets is None else _checks.names("to_device", "targets", targets)
 
     def move(x: Any) -> jax.Array:
-        return jax.device_put(x, place)
+        try:
+            return jax.device_put(x, place)
+        except TypeError as error:
+            raise _checks.failure(
+                TypeError,
+                "to_device",
+                "an argument",
+                "an array of a dtype that JAX has",
+                f"dtype {x.dtype}",
+                "Name those to move in targets=.",
+            ) from error
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         return _on_arguments("to_device", "device='cpu'", function, chosen, move)

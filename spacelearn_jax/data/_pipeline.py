@@ -1,5 +1,6 @@
 """From raw inputs to pooled quantities in one call."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,9 +43,10 @@ def input_to_quantity(
     caller = "input_to_quantity"
     n = _checks.integer(caller, "n_bins", n_bins)
     _checks.choice(caller, "mode", mode, MODES)
-
-    def pooled(name: str, field: Any) -> jax.Array:
-        check_field(caller, f"the result of {name!r}", field)
-        return pool(field, n, mode)
-
+    pooled = functools.partial(_pooled, n_bins=n, mode=mode)
     return joined(caller, arg_functions, kwarg_functions, finish=pooled)
+
+
+def _pooled(caller: str, name: str, field: Any, *, n_bins: int, mode: str) -> jax.Array:
+    check_field(caller, f"the result of {name!r}", field)
+    return pool(field, n_bins, mode)

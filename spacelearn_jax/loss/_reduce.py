@@ -34,6 +34,16 @@ def check_weights(
         return {}
     given = _checks.mapping(function, "weights", weights, may_be_empty=True, of="names to scalars")
     _checks.known_names(function, "weights", given, known, what)
+    for name, x in given.items():
+        if callable(x):
+            raise _checks.failure(
+                TypeError,
+                function,
+                _checks.entry("weights", name),
+                "a number",
+                _checks.described(x),
+                "Call a schedule with the step, or use loss.combine, which does.",
+            )
     return {
         name: _checks.scalar(function, _checks.entry("weights", name), x)
         for name, x in given.items()

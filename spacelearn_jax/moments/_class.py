@@ -30,7 +30,8 @@ class Moments:
     each has rows of its own: ``Szz`` is ``{q: (D, D)}`` then, and ``counts`` says how many.
 
     In float32 every number is kept as a pair whose sum has twice the digits: counts go on
-    past 2^24, and neither many batches nor a mean far from 0 cost accuracy.
+    past 2^24, and neither many batches nor a mean far from 0 cost accuracy. What is kept are
+    squares: rescale latents and targets whose deviations are below 1e-15 or above 1e15.
 
     Attributes:
         sums: The numbers. Make them with ``from_batch`` or ``zeros``.
@@ -102,7 +103,9 @@ class Moments:
 
         Args:
             D: Width of the latents.
-            p: Widths ``{q: p_q}`` of the flattened targets, or their trailing shapes.
+            p: Widths ``{q: p_q}`` of the flattened targets, or their trailing shapes:
+                ``merge`` fills in those that a width leaves open, so that the carry of a
+                scan over merges needs shapes.
             dtype: float32, which keeps pairs of numbers, or float64.
             targets: Whether to keep ``Syy``, which ``k_per_q`` and ``solve_dims`` need.
             missing: Whether samples may lack quantities, so that each has its own rows.

@@ -223,6 +223,21 @@ def whole(
     return m if axis_name is None else _compiled.psum(m, axis_name=axis_name)
 
 
+def seen(function: str, argument: str, m: _moments.Sums) -> None:
+    """Requires moments of some rows, where their number can be read."""
+    n = m.n[""]
+    readable = not isinstance(n, jax.core.Tracer) and n.is_fully_replicated
+    if readable and float(n) == 0:
+        raise _checks.failure(
+            ValueError,
+            function,
+            argument,
+            "moments of some rows",
+            "those of none",
+            "Was it a generator, read before, that they were updated with?",
+        )
+
+
 def alone(function: str, **others: Any) -> None:
     """Requires that nothing else of a batch comes with moments."""
     for argument, value in others.items():

@@ -196,7 +196,8 @@ def fit_decoders(
         ridge: What ``ridge * ||A_q||_F^2`` adds to the sum of squares.
         shrinkage: Share in [0, 1] by which the latents' covariance is drawn towards the
             multiple of the identity that has its trace, for few samples; or
-            ``"ledoit-wolf"``, which estimates it.
+            ``"ledoit-wolf"``, which estimates it; NaN where fourth powers of the latents
+            leave the range of the dtype, in float32 from about 1e9 on and below 1e-9.
 
     Returns:
         ``{q: A (k_q, p_q)}``; (k_q,) for a target of shape (B,).

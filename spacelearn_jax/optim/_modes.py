@@ -93,7 +93,7 @@ def concrete(function: str, name: str, modes: jax.Array, solver: Solver) -> int:
             _checks.entry("Y", name),
             "finite",
             "NaN, an infinity or a variance that overflows",
-            "Mask such rows with where=, or rescale the target.",
+            "Leave such rows out, or rescale the target.",
         )
     if number < 0:
         raise _checks.failure(

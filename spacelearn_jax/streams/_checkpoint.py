@@ -3,6 +3,7 @@
 import json
 import os
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,11 @@ from spacelearn_jax.moments import Moments
 from spacelearn_jax.streams._axes import Axes
 
 FORMAT = "spacelearn-jax stream"
-VERSION = 4
+VERSION = 5
+
+#: Rows of what an encoder makes that are kept to know it by, and by how much they may differ:
+#: another device rounds otherwise, in half precision by up to a percent.
+SAMPLE, TOLERANCE = 16, 0.02
 
 
 class Saved(NamedTuple):
@@ -25,6 +30,7 @@ class Saved(NamedTuple):
     header: dict[str, Any]
     leaves: list[np.ndarray]
     axes: Axes | None
+    made: list[np.ndarray]
 
     @property
     def position(self) -> tuple[int, int]:
@@ -41,6 +47,12 @@ def fingerprint(rows: Any) -> int:
     return code
 
 
+def sample(Z: jax.Array, Y: Mapping[str, jax.Array], rows: int) -> list[np.ndarray]:
+    """Returns some rows of latents and targets, to know by what made them."""
+    few = min(rows, SAMPLE)
+    return [np.asarray(x[:few], np.float32) for x in (Z, *Y.values())]
+
+
 def save(
     path: Path,
     m: Moments,
@@ -49,6 +61,7 @@ def save(
     rows: int,
     size: int,
     first: int,
+    made: Sequence[np.ndarray] = (),
 ) -> None:
     """Replaces the checkpoint in one go.
 
@@ -60,6 +73,7 @@ def save(
         rows: How many rows there are before that.
         size: Rows of a piece.
         first: The fingerprint of the first piece.
+        made: What encoder and quantities made of its first rows.
     """
     header = {
         "format": FORMAT,
@@ -72,6 +86,7 @@ def save(
     }
     leaves = jax.device_get(jax.tree.leaves(m))
     arrays: dict[str, Any] = {f"leaf.{i}": x for i, x in enumerate(leaves)}
+    arrays |= {f"made.{i}": x for i, x in enumerate(made)}
     if axes is not None:
         arrays["axes"] = np.zeros(0) if axes.V is None else np.asarray(axes.V)
         arrays["variances"] = np.asarray(axes.variances)
@@ -99,7 +114,7 @@ def load(function: str, path: Path) -> Saved | None:
             raise TypeError(kinds)
         if min(batch, start) < 0 or header["size"] < 1 or "shapes" not in header:
             raise ValueError(numbers)
-        leaves = [arrays[f"leaf.{i}"] for i in range(sum(name[:5] == "leaf." for name in arrays))]
+        leaves, made = _numbered(arrays, "leaf."), _numbered(arrays, "made.")
         axes = None
         if "axes" in arrays:
             V = jnp.asarray(arrays["axes"]) if arrays["axes"].size else None
@@ -109,11 +124,20 @@ def load(function: str, path: Path) -> Saved | None:
     if header["version"] > VERSION:
         got = f"version {header['version']}, this release reads up to {VERSION}"
         raise foreign(function, path, got)
-    return Saved(header, leaves, axes)
+    return Saved(header, leaves, axes, made)
+
+
+def _numbered(arrays: Mapping[str, np.ndarray], prefix: str) -> list[np.ndarray]:
+    return [arrays[f"{prefix}{i}"] for i in range(sum(n.startswith(prefix) for n in arrays))]
 
 
 def resumed(
-    function: str, path: Path, saved: Saved, zero: Moments, first: int
+    function: str,
+    path: Path,
+    saved: Saved,
+    zero: Moments,
+    first: int,
+    made: Sequence[np.ndarray],
 ) -> tuple[Moments, Axes | None]:
     """Returns the saved moments and axes, if they are of the stream that starts like this."""
     leaves, structure = jax.tree.flatten(zero)
@@ -123,8 +147,18 @@ def resumed(
         raise foreign(function, path, "one of other quantities, widths or dtypes")
     if saved.header["first"] != first:
         raise foreign(function, path, "one of a stream that starts with other rows")
+    # Those of earlier releases have none.
+    if made and saved.made and not all(map(_close, saved.made, made)):
+        raise foreign(function, path, "one of another encoder, or other quantities")
     m = jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
     return m, saved.axes
+
+
+def _close(x: np.ndarray, y: np.ndarray) -> bool:
+    if x.shape != y.shape:
+        return False
+    x, y = np.nan_to_num(x).astype(np.float64), np.nan_to_num(y).astype(np.float64)
+    return bool(np.linalg.norm(x - y) <= TOLERANCE * np.linalg.norm(x))
 
 
 def check_skipped(function: str, path: Path, saved: Saved, rows: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._solve import solve_subspaces
@@ -62,7 +63,9 @@ def fit_stream(
             or ``{q: fraction}``.
         checkpoint: File to keep the state in. If it exists, the run goes on from it and
             ends with the same numbers; ``batches`` must then start at the beginning
-            again. It stays when the run is done.
+            again. It stays when the run is done. Other first rows are an error, and so is
+            an ``encode`` or ``quantities`` that makes of them what differs by over 2%:
+            delete the file of a network that has been trained on.
         progress: Whether to show batches and rows per second; needs ``rich``.
         encode: Gives latents (B, D) of inputs, row by row: jit it yourself.
         quantities: Gives targets of inputs, such as ``data.compute_Q`` returns.
@@ -151,10 +154,12 @@ def _gathered(
             raise _checkpoint.foreign(NAME, path or Path(), got)
         size = saved.header["size"]
     m = previous = axes = None
+    made: list[np.ndarray] = []
     first, begin, position, rows = 0, (0, 0), (0, 0), 0
     last_save = time.monotonic()
     with bar(batches, show=show) as tell:
-        for piece in pieces(NAME, source.checked(batches), size):
+        inputs = "Z" if source.encode is None else "inputs"
+        for piece in pieces(NAME, source.checked(batches), size, inputs):
             here = (piece.batch, piece.start)
             end = (piece.batch, piece.start + piece.rows)
             if m is not None and here < begin:
@@ -173,8 +178,10 @@ def _gathered(
                     first = _checkpoint.fingerprint(
                         jax.tree.map(lambda x, n=piece.rows: x[:n], read)
                     )
+                    if source.encode is not None:
+                        made = _checkpoint.sample(z, y, piece.rows)
                 if saved is not None and path is not None:
-                    m, axes = _checkpoint.resumed(NAME, path, saved, m, first)
+                    m, axes = _checkpoint.resumed(NAME, path, saved, m, first, made)
                     begin = saved.position
                     if here < begin:
                         position, rows = end, rows + piece.rows
@@ -197,7 +204,7 @@ def _gathered(
             jax.block_until_ready(previous.sums.n)
             position, rows = end, rows + piece.rows
             if path is not None and time.monotonic() - last_save >= every:
-                _checkpoint.save(path, m, axes, position, rows, size or 0, first)
+                _checkpoint.save(path, m, axes, position, rows, size or 0, first, made)
                 last_save = time.monotonic()
     if m is None:
         return None
@@ -207,7 +214,7 @@ def _gathered(
     if path is not None and saved is not None:
         _checkpoint.check_skipped(NAME, path, saved, rows)
     if path is not None and position != begin:
-        _checkpoint.save(path, m, axes, position, rows, size or 0, first)
+        _checkpoint.save(path, m, axes, position, rows, size or 0, first, made)
     return Moments(_axes.own_coordinates(m.sums, axes), m.shapes)
 
 

@@ -32,10 +32,13 @@ class Piece(NamedTuple):
         return np.arange(first.shape[0]) < self.rows
 
 
-def pieces(function: str, batches: Iterable[Any], size: int | None) -> Iterator[Piece]:
-    """Yields the pieces of all batches in order, cut only as they are asked for."""
+def pieces(function: str, batches: Iterable[Any], size: int | None, inputs: str) -> Iterator[Piece]:
+    """Yields the pieces of all batches in order, cut only as they are asked for.
+
+    Errors call what comes beside targets by the name of ``inputs``.
+    """
     for index, batch in enumerate(batches):
-        B = _rows(function, batch)
+        B = _rows(function, batch, inputs)
         if not B:
             continue
         if size is None:
@@ -115,24 +118,31 @@ def _even(B: int, batch: Any) -> int:
     return -(-B // -(-B // most))
 
 
-def _rows(function: str, batch: Any) -> int:
+def _rows(function: str, batch: Any, inputs: str) -> int:
     """Returns the rows that all arrays of a batch share."""
-    leaves = jax.tree.leaves(batch)
     rows = None
-    for x in leaves:
+    for name, x in _named(batch, inputs):
         if not isinstance(x, jax.Array):
             # None of its rows: to check its dtype must not read a memory-mapped file.
-            _checks.numeric(
-                function, "batches", x[:0] if isinstance(x, np.ndarray) and x.ndim else x
-            )
+            _checks.array(function, name, x[:0] if isinstance(x, np.ndarray) and x.ndim else x)
         if np.ndim(x) < 1 or (rows is not None and x.shape[0] != rows):
             raise _checks.failure(
                 ValueError,
                 function,
-                "batches",
-                f"of arrays of {rows or 'B'} rows, all of one batch",
+                name,
+                f"of {'B' if rows is None else rows} rows, as all of one batch",
                 f"shape {np.shape(x)}",
                 "The first axis counts samples.",
             )
         rows = x.shape[0]
     return rows or 0
+
+
+def _named(batch: Any, inputs: str) -> Iterator[tuple[str, Any]]:
+    """Yields the arrays of a batch under the names that users have for them."""
+    pair = isinstance(batch, tuple) and len(batch) == 2 and isinstance(batch[1], dict)
+    for name, tree in ((inputs, batch[0]), ("Y", batch[1])) if pair else ((inputs, batch),):
+        # A list is no array, nor are its numbers.
+        found = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: isinstance(x, list))
+        for path, x in found:
+            yield name + jax.tree_util.keystr(path), x

@@ -1,6 +1,7 @@
 """Subspaces that are tracked, refreshed and aligned inside a jitted train step."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -193,8 +194,14 @@ def _is_due(every: Every, state: TrackerState, moments: _moments.Sums) -> jax.Ar
         interval = every(state.step) if callable(every) else every
         interval = _checks.scalar("SubspaceTracker.update", "every(step)", interval)
         due = state.since + 1 >= jnp.ceil(interval).astype(jnp.int32)
-    # Before any row was seen there is nothing to solve.
-    return (moments.n[""] > 0) & (due | (state.refreshes == 0))
+    # Before any row was seen there is nothing to solve. What is seen first is solved at once.
+    starts = [unseen & (moments.n[group] > 0) for group, unseen in _unseen(state).items()]
+    return (moments.n[""] > 0) & (due | functools.reduce(jnp.logical_or, starts))
+
+
+def _unseen(state: TrackerState) -> dict[str, jax.Array]:
+    """Tells of which groups of quantities no row was seen yet."""
+    return {group: state.moments.n[group] == 0 for group in state.moments.Szz}
 
 
 def _refreshed(
@@ -204,9 +211,9 @@ def _refreshed(
     k = {q: w.shape[0] for q, w in old.W.items()}
     shapes = dict(old.target_shapes or {})
     space = from_moments(moments, k, shapes, solver, old.W if align else None)
-    # A state without data has no earlier subspaces to have moved from.
-    first = state.refreshes == 0
-    W_prev = {q: jnp.where(first, w, old.W[q]) for q, w in space.W.items()}
+    # A quantity without data has no earlier subspace to have moved from.
+    unseen = _unseen(state)
+    W_prev = {q: jnp.where(unseen[moments.group(q)], w, old.W[q]) for q, w in space.W.items()}
     moved = sum(projector_distance(w, W_prev[q]) for q, w in space.W.items())
     return TrackerState(
         space=space,
@@ -270,6 +277,15 @@ def track_subspaces(
     k = _checks.mapping(function, "k", k) if isinstance(k, Mapping) else k
     if not isinstance(k, dict):
         _checks.integer(function, "k", k)
+    if callable(every) and not isinstance(every, Hashable):
+        raise _checks.failure(
+            TypeError,
+            function,
+            "every",
+            "a hashable schedule",
+            _checks.described(every),
+            "Make it a function, or a dataclass with frozen=True.",
+        )
     if not isinstance(every, WhenDrifted) and not callable(every):
         every = _checks.integer(function, "every", every)
     decay = _checks.fraction(function, "decay", decay)
@@ -303,6 +319,7 @@ def track_subspaces(
         name = "SubspaceTracker.update"
         z, y, mask = check_batch(name, Z, Y, where, axis_name)
         check_state(name, state, z, y, mask)
+        _check_sizes(name, state, k, z, y)
         return _update(
             z,
             y,
@@ -332,6 +349,27 @@ def empty_state(
     where = {q: jax.ShapeDtypeStruct((2,), jnp.bool_) for q in shapes} if missing else None
     structure = jax.eval_shape(lambda z, y, w: tracker.init(z, y, where=w), Z, Y, where)
     return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), structure)
+
+
+def _check_sizes(
+    function: str,
+    state: TrackerState,
+    k: int | Mapping[str, int],
+    Z: jax.Array,
+    Y: Mapping[str, jax.Array],
+) -> None:
+    """Requires a state of these dimensions."""
+    for q, size in zip(Y, _checks.sizes(function, k, limits(Z, Y)), strict=True):
+        tracked = state.space.W[q].shape[0]
+        if tracked != size:
+            raise _checks.failure(
+                ValueError,
+                function,
+                "state",
+                f"of subspaces of k = {size} dimensions for {q!r}",
+                f"one of {tracked}",
+                "Use the k that it was made with, or start a new state.",
+            )
 
 
 def check_state(

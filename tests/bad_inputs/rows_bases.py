@@ -337,7 +337,8 @@ ROWS = [
         dict(W_new=W),
         TypeError,
         (
-            "W_new must be a JAX or NumPy array, got a dict. Pass one array here: are the "
+            "W_new must be a JAX or NumPy array, got a dict. Pass one array, as of one "
+            "quantity: are the "
             "arguments in this order?"
         ),
     ),

@@ -272,7 +272,8 @@ ROWS = [
         dict(Z=W, W=Z),
         TypeError,
         (
-            "Z must be a JAX or NumPy array, got a dict. Pass one array here: are the "
+            "Z must be a JAX or NumPy array, got a dict. Pass one array, as of one "
+            "quantity: are the "
             "arguments in this order?"
         ),
     ),

@@ -471,8 +471,8 @@ ROWS = [
         dict(batches=[(Z[:3], Y)]),
         ValueError,
         (
-            "batches must be of arrays of 3 rows, all of one batch, got shape (8, 3). The "
-            "first axis counts samples."
+            "Y['pressure'] must be of 3 rows, as all of one batch, got shape (8, 3). The first "
+            "axis counts samples."
         ),
     ),
     Bad(

@@ -243,7 +243,7 @@ ROWS = [
         ValueError,
         (
             "Y['pressure'] must be finite, got NaN, an infinity or a variance that "
-            "overflows. Mask such rows with where=, or rescale the target."
+            "overflows. Leave such rows out, or rescale the target."
         ),
         eager_only="traced values are not known",
     ),
@@ -254,7 +254,7 @@ ROWS = [
         ValueError,
         (
             "Y['pressure'] must be finite, got NaN, an infinity or a variance that "
-            "overflows. Mask such rows with where=, or rescale the target."
+            "overflows. Leave such rows out, or rescale the target."
         ),
         eager_only="traced values are not known",
     ),
@@ -265,7 +265,7 @@ ROWS = [
         ValueError,
         (
             "Y['pressure'] must be finite, got NaN, an infinity or a variance that "
-            "overflows. Mask such rows with where=, or rescale the target."
+            "overflows. Leave such rows out, or rescale the target."
         ),
         eager_only="traced values are not known",
     ),

@@ -1,11 +1,15 @@
 """Joining quantity functions: who gets which input, and under which name."""
 
 import functools
+import inspect
+import pickle
 
 import jax
 import numpy as np
+import pytest
 
 from spacelearn_jax import data
+from spacelearn_jax.loss import combine
 
 U = np.ones((2, 1, 4, 4), np.float32)
 
@@ -105,3 +109,28 @@ def test_pipeline_pools_every_quantity():
 
 def test_an_input_may_have_any_name():
     assert data.compute_Q(a=lambda self: self + 1)(self=1) == {"a": 2}
+
+
+def double(u):
+    return 2 * u
+
+
+def mean_square(u):
+    return jax.numpy.mean(u**2)
+
+
+@pytest.mark.parametrize(
+    "make", [data.compute_Q, functools.partial(data.input_to_quantity, 2, "avg")]
+)
+def test_what_is_made_of_named_functions_can_be_sent_to_workers(make):
+    u = np.arange(32, dtype=np.float32).reshape(2, 1, 4, 4)
+    whole = make(double)
+    again = pickle.loads(pickle.dumps(whole))
+    np.testing.assert_array_equal(again(u=u)["double"], whole(u=u)["double"])
+
+
+def test_objectives_can_be_sent_to_workers():
+    objective = combine({"size": mean_square}, weights={"size": 0.5})
+    again = pickle.loads(pickle.dumps(objective))
+    assert again(u=np.ones(3, np.float32))[0] == 0.5
+    assert inspect.signature(again) == inspect.signature(objective)

@@ -7,8 +7,9 @@ import numpy as np
 import optax
 import pytest
 
-from spacelearn_jax import solve_subspaces
+from spacelearn_jax import Moments, solve_subspaces
 from spacelearn_jax.flax_linen import SubspaceTracker
+from spacelearn_jax.loss import gradient_norm_balance, gradnorm, relobralo, uncertainty
 from spacelearn_jax.training import track_subspaces
 
 from .networks import TRACKED, LinenNetwork, data, loss_of
@@ -74,6 +75,38 @@ def test_variables_go_through_flax_serialization():
     restored = flax.serialization.from_bytes(blank, flax.serialization.to_bytes(variables))
     chex.assert_trees_all_equal(restored, variables)
     assert jax.tree.structure(restored) == jax.tree.structure(variables)
+
+
+def test_moments_and_spaces_go_through_flax_serialization():
+    x, Y = data(0)
+    for value in (Moments.from_batch(x, Y), solve_subspaces(x, Y, k=2)):
+        blank = jax.tree.map(np.zeros_like, value)
+        restored = flax.serialization.from_bytes(blank, flax.serialization.to_bytes(value))
+        chex.assert_trees_all_equal(restored, value)
+        assert jax.tree.structure(restored) == jax.tree.structure(value)
+
+
+def test_balancers_go_through_flax_serialization():
+    for make in (relobralo, gradnorm, uncertainty, gradient_norm_balance):
+        state = make().init(("a", "b"))
+        restored = flax.serialization.from_bytes(state, flax.serialization.to_bytes(state))
+        chex.assert_trees_all_equal(restored, state)
+
+
+def test_sizes_by_name_leave_a_module_hashable():
+    first, second = (SubspaceTracker(k={"p": 2, "s": 1}) for _ in range(2))
+    assert first == second
+    assert hash(first) == hash(second)
+    x, Y = data(0)
+    space, _ = first.init_with_output(jax.random.key(0), x, Y)
+    assert [len(w) for w in space.W.values()] == [2, 1]
+
+
+def test_variables_of_other_dimensions_are_refused():
+    x, Y = data(0)
+    variables = SubspaceTracker(k=1).init(jax.random.key(0), x, Y)
+    with pytest.raises(ValueError, match="state must be of subspaces of k = 2 dimensions for 'p'"):
+        SubspaceTracker(k=2).apply(variables, x, Y, mutable=["space"])
 
 
 def test_evaluation_changes_nothing_and_needs_no_targets():

@@ -256,6 +256,34 @@ def test_ledoit_wolf_is_that_of_scikit_learn(n, x64):
         np.testing.assert_allclose(got["s"], expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-10, 1e-6, 1.0, 1e8, 1e9, 1e11])
+def test_ledoit_wolf_knows_where_fourth_powers_end(scale):
+    """Sooner than squares: it says NaN then, and not some share."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(64, 8)).astype(np.float32)
+    Y, W = {"y": Z[:, :2] + 0.1}, {"y": np.eye(8, dtype=np.float32)[:3]}
+    expected = fit_decoders(W, Z, Y, shrinkage="ledoit-wolf")["y"]
+    got = fit_decoders(W, Z * np.float32(scale), Y, shrinkage="ledoit-wolf")["y"] * scale
+    if 1e-8 < scale < 1e9:
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
+    else:
+        assert np.all(np.isnan(got))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: solve_subspaces(m, k=1),
+        lambda m: fit_decoders({"y": np.eye(4, dtype=np.float32)[:2]}, m),
+        k_per_q,
+        lambda m: solve_dims(m, 4, 0.9, 0.9),
+    ],
+)
+def test_moments_of_no_rows_are_refused(use):
+    with pytest.raises(ValueError, match="must be moments of some rows, got those of none"):
+        use(Moments.zeros(4, {"y": (3,)}))
+
+
 def test_shrinkage_helps_with_few_samples():
     a = np.random.default_rng(9).normal(size=(30, 1))
     worse = []

@@ -100,11 +100,11 @@ def test_memory_mapped_arrays_are_read_in_pieces(tmp_path, batch, expected):
 def test_pieces_are_even_and_small(rows, width, wanted):
     Z = np.broadcast_to(np.float32(0), (rows, width - 1))
     batch = Z, {"q": np.broadcast_to(np.float32(0), (rows,))}
-    cut = list(_pieces.pieces("fit_stream", [batch], None))
+    cut = list(_pieces.pieces("fit_stream", [batch], None, "Z"))
     assert [piece.rows for piece in cut] == wanted
     assert [piece.start for piece in cut] == [i * wanted[0] for i in range(len(wanted))]
     on_device = [jax.device_put((Z[:, :1], {"q": Z[:, 0]}))]
-    assert [piece.rows for piece in _pieces.pieces("fit_stream", on_device, None)] == [rows]
+    assert [piece.rows for piece in _pieces.pieces("fit_stream", on_device, None, "Z")] == [rows]
 
 
 def test_loaders_may_reuse_their_buffers(batch, expected):
@@ -305,6 +305,34 @@ def test_resuming_takes_batches_that_are_cut_as_before(tmp_path):
         with pytest.raises(ValueError, match=foreign):
             fit_stream(in_batches(batch, *sizes), **options)
     assert_same(fit_stream(in_batches(batch, 20), **options), solve_subspaces(*batch, k=K))
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_resuming_with_another_encoder_is_refused(tmp_path, finished):
+    """As after more training: the moments are of latents that there are no longer."""
+    x, _ = rows(0, 200, "float32")
+    batches = [{"x": each[0]} for each in in_batches((x, {}), 20)]
+    options = dict(k=2, checkpoint=tmp_path / "state", checkpoint_every=0)
+
+    def fitted(scale, power=2, batches=batches):
+        return fit_stream(
+            batches,
+            encode=lambda x: jnp.tanh(scale * x),
+            quantities=lambda x: {"y": x[:, :3] ** power},
+            **options,
+        )
+
+    if finished:
+        fitted(1.0)
+    else:
+        with pytest.raises(OSError):  # noqa: PT011
+            fitted(1.0, batches=broken_off(batches, 4))
+    for scale, power in ((1.1, 2), (1.0, 3)):
+        with pytest.raises(ValueError, match="got one of another encoder, or other quantities"):
+            fitted(scale, power)
+    again = fitted(1.0 + 1e-4)  # what rounds otherwise
+    Z, Y = jnp.tanh(x), {"y": x[:, :3] ** 2}
+    assert_same(again, solve_subspaces(Z, Y, k=2), 1e-3)
 
 
 def test_resuming_does_not_lose_rows_that_were_added(tmp_path):

@@ -1,5 +1,7 @@
 """The state as a pytree: donated, never aliased, checked against the batch."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,6 +60,25 @@ def test_the_first_update_of_an_empty_state_solves():
     assert int(state.refreshes) == 1
     assert float(state.drift) < 1e-12
     assert_same_space(state.space, TRACKER.init(*mixed(0)).space, 1e-5)
+
+
+@pytest.mark.parametrize("started", ["with the other", "without a row"])
+def test_a_quantity_is_solved_with_its_first_rows(started):
+    tracker = track_subspaces(K, every=100, align=False)
+    none, every = np.zeros(24, bool), np.ones(24, bool)
+    where = {"p": every if started == "with the other" else none, "s": none}
+    state = tracker.init(*mixed(0), where=where)
+    assert not np.any(state.space.A["s"])
+    state = tracker.update(*mixed(1), state, {"p": every, "s": none})
+    state = tracker.update(*mixed(2), state, {"p": every, "s": every})
+    expected = tracker.init(*mixed(2)).space
+    np.testing.assert_allclose(np.abs(state.space.W["s"]), np.abs(expected.W["s"]), atol=1e-4)
+    # It has not moved from anywhere; the other one has.
+    np.testing.assert_array_equal(state.W_prev["s"], state.space.W["s"])
+    assert np.any(state.W_prev["p"] != state.space.W["p"])
+    refreshes = int(state.refreshes)
+    state = tracker.update(*mixed(3), state, {"p": every, "s": every})
+    assert int(state.refreshes) == refreshes
 
 
 def test_a_start_without_a_valid_row_solves_at_the_next_update():
@@ -120,6 +141,18 @@ BAD_UPDATES = {
     "every of nothing": (TypeError, r"every\(step\) must be a number .* got None",
                          lambda: scheduled(lambda step: None)),
 }  # fmt: skip
+
+
+@dataclasses.dataclass
+class _Schedule:
+    """It compares by value, and so has no hash."""
+
+    interval: int
+
+    def __call__(self, step):
+        return self.interval
+
+
 BAD_STARTS = {
     "k too big": (ValueError, r"k\['p'\] must be at most min\(D, p\) = 3, got 4",
                   lambda: track_subspaces({"p": 4, "s": 1}).init(Z, Y)),
@@ -132,6 +165,8 @@ BAD_STARTS = {
     "k": (TypeError, r"track_subspaces: k must be an int", lambda: track_subspaces(2.0)),
     "k zero": (ValueError, r"k must be at least 1", lambda: track_subspaces(0)),
     "k empty": (ValueError, r"k must be a mapping with at least one", lambda: track_subspaces({})),
+    "every unhashable": (TypeError, r"every must be a hashable schedule, got a _Schedule",
+                         lambda: track_subspaces(2, every=_Schedule(3))),
     "every": (ValueError, r"every must be at least 1", lambda: track_subspaces(2, every=0)),
     "every float": (TypeError, r"every must be an int", lambda: track_subspaces(2, every=2.5)),
     "decay": (ValueError, r"decay must be in \[0, 1\]", lambda: track_subspaces(2, decay=1.1)),

@@ -21,7 +21,10 @@ from spacelearn_jax.loss._balance._balancer import (
 
 
 class RelobraloState(NamedTuple):
-    """State of ``relobralo``: weights, first and last terms, random key, steps."""
+    """State of ``relobralo``: weights, first and last terms, a key's data, steps.
+
+    The data and not the key, which ``flax.serialization`` can't store.
+    """
 
     weights: ByName
     first: ByName
@@ -72,7 +75,7 @@ def relobralo(
 
     def init(names: Iterable[str]) -> RelobraloState:
         names, step = tuple(names), jnp.zeros((), jnp.int32)
-        key = jax.random.key(seed)
+        key = jax.random.key_data(jax.random.key(seed))
         return RelobraloState(ones(names), zeros(names), zeros(names), key, step)
 
     def update(
@@ -82,12 +85,16 @@ def relobralo(
         now = float32(terms)
         starts = state.step == 0
         first = first_nonzero(state.first, now)
-        key, draw = jax.random.split(state.key)
+        key, draw = jax.random.split(jax.random.wrap_key_data(state.key))
         kept = jax.random.bernoulli(draw, rho)
         history = pick(kept, state.weights, balanced(now, first))
         recent = balanced(now, state.last)
         mixed = {n: alpha * history[n] + (1 - alpha) * recent[n] for n in now}
         weights = pick(starts, ones(now), mixed)
-        return weights, zero(), RelobraloState(weights, first, now, key, state.step + 1)
+        return (
+            weights,
+            zero(),
+            RelobraloState(weights, first, now, jax.random.key_data(key), state.step + 1),
+        )
 
     return Balancer(init, update)

@@ -11,6 +11,10 @@ from spacelearn_jax import _cuts
 
 _Tree = TypeVar("_Tree")
 
+# Parts that are worked on in one step of a loop: LAPACK runs on one thread, and what is
+# multiplied or factored meanwhile for another part, on the others.
+_TOGETHER = 4
+
 
 def alike(keys: Mapping[str, Hashable]) -> list[tuple[str, ...]]:
     """Groups names whose keys are equal."""
@@ -26,7 +30,7 @@ def of(parts: Sequence[_Tree]) -> _Tree:
 
 
 def each(function: Callable[..., Any], *stacks: Any) -> Any:
-    """Applies a function to one part of stacks (s, ...) after the other.
+    """Applies a function to the parts of stacks (s, ...), each by itself.
 
     And not to all at once: ``vmap`` computes both branches of every condition, and its
     calls to LAPACK can wait for one another forever on the CPU.
@@ -34,7 +38,11 @@ def each(function: Callable[..., Any], *stacks: Any) -> Any:
     if len(jax.tree.leaves(stacks)[0]) == 1:
         found = function(*jax.tree.map(lambda x: x[0], stacks))
         return jax.tree.map(lambda x: x[None], found)
-    return lax.map(lambda parts: function(*parts), stacks)
+
+    def step(_: None, parts: Any) -> tuple[None, Any]:
+        return None, function(*parts)
+
+    return lax.scan(step, None, stacks, unroll=_TOGETHER)[1]
 
 
 def cut(names: Sequence[str], stacks: _Tree) -> Iterator[tuple[str, _Tree]]:

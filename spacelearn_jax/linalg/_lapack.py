@@ -123,8 +123,8 @@ def _svd_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Svd
     U, s, Vt = svd(A)
     dAV, dAtU = _numerics.matmul(dA, Vt.T), _numerics.matmul(dA.T, U)
     inside = _numerics.matmul(U.T, dAV)
-    squares = jnp.square(s)
-    gaps = squares[None] - squares[:, None]
+    # Factored, for a difference of squares may be fused, and is then not 0 on the diagonal.
+    gaps = (s[None] - s[:, None]) * (s[None] + s[:, None])
     left, right = inside * s[None], s[:, None] * inside
     dU = _numerics.matmul(U, _numerics.safe_divide(left + left.T, gaps))
     dV = _numerics.matmul(Vt.T, _numerics.safe_divide(right + right.T, gaps))

@@ -11,8 +11,8 @@ from spacelearn_jax import _cuts
 
 _Tree = TypeVar("_Tree")
 
-# Parts that are worked on in one step of a loop: LAPACK runs on one thread, and what is
-# multiplied or factored meanwhile for another part, on the others.
+# Parts that are worked on in one step of a loop. LAPACK runs on one thread: meanwhile products
+# and factorizations of other parts run on the others.
 _TOGETHER = 4
 
 

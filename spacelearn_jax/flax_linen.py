@@ -83,7 +83,7 @@ class SubspaceTracker(nn.Module):
     def __post_init__(self) -> None:
         """Makes a mapping hashable, as the arguments of a module have to be."""
         if isinstance(self.k, Mapping):
-            self.k = FrozenDict(_checks.mapping("SubspaceTracker", "k", self.k))
+            self.k = FrozenDict(self.k)
         super().__post_init__()
 
     @nn.compact

@@ -153,6 +153,13 @@ def test_a_space_without_values_is_not_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_traced_values_are_not_saved(tmp_path):
+    _, space = solved()
+    with pytest.raises(TypeError, match="one of arrays, got traced values. Save outside of jit"):
+        jax.jit(lambda space: save_space(tmp_path / "space.npz", space))(space)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_damaged_file(tmp_path):
     _, space = solved()
     path = tmp_path / "space.npz"

@@ -96,25 +96,6 @@ def combined_loss(
 ) -> tuple[jax.Array, dict[str, jax.Array]]: ...
 
 
-@overload
-def combined_loss(
-    Z: ArrayLike,
-    W: Mapping[str, ArrayLike],
-    A: Mapping[str, ArrayLike],
-    Y: Mapping[str, ArrayLike],
-    W_prev: Mapping[str, ArrayLike] | None,
-    *,
-    n_dir: int = ...,
-    weights: Mapping[str, ArrayLike] | None = ...,
-    return_terms: bool,
-    where: ArrayLike | Mapping[str, ArrayLike] | None = ...,
-    axis_name: Hashable | None = ...,
-    solver: Solver = ...,
-    pair_norm: str = ...,
-    metric: str = ...,
-) -> jax.Array | tuple[jax.Array, dict[str, jax.Array]]: ...
-
-
 def combined_loss(
     Z: ArrayLike,
     W: Mapping[str, ArrayLike],

@@ -226,8 +226,11 @@ def whole(
 def seen(function: str, argument: str, m: _moments.Sums) -> None:
     """Requires moments of some rows, where their number can be read."""
     n = m.n[""]
-    readable = not isinstance(n, jax.core.Tracer) and n.is_fully_replicated
-    if readable and float(n) == 0:
+    # Restored moments may be NumPy's; other processes' parts of an array can't be read.
+    hidden = isinstance(n, jax.Array) and (
+        isinstance(n, jax.core.Tracer) or not n.is_fully_replicated
+    )
+    if not hidden and float(n) == 0:
         raise _checks.failure(
             ValueError,
             function,

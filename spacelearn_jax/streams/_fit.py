@@ -182,6 +182,8 @@ def _gathered(
                         made = _checkpoint.sample(z, y, piece.rows)
                 if saved is not None and path is not None:
                     m, axes = _checkpoint.resumed(NAME, path, saved, m, first, made)
+                    # What it began with, or a little would be forgiven at every resumption.
+                    made = saved.made or made
                     begin = saved.position
                     if here < begin:
                         position, rows = end, rows + piece.rows

@@ -6,8 +6,8 @@ that is resumed from the three goes on bit for bit.
 """
 
 from spacelearn_jax.training._features import as_latents as as_latents
+from spacelearn_jax.training._state import TrackerState as TrackerState
 from spacelearn_jax.training._tracker import SubspaceTracker as SubspaceTracker
-from spacelearn_jax.training._tracker import TrackerState as TrackerState
 from spacelearn_jax.training._tracker import WhenDrifted as WhenDrifted
 from spacelearn_jax.training._tracker import track_subspaces as track_subspaces
 

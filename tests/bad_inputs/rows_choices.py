@@ -406,6 +406,16 @@ ROWS = [
         ),
     ),
     Bad(
+        "a schedule in place of a weight",
+        "combined_loss",
+        dict(weights={"isotropy": lambda step: 0.1 * step}),
+        TypeError,
+        (
+            "weights['isotropy'] must be a number, got a function. Call a schedule with the "
+            "step, or use loss.combine, which does."
+        ),
+    ),
+    Bad(
         "a vector of weights",
         "combined_loss",
         dict(weights={"isotropy": np.ones(2, np.float32)}),

@@ -110,3 +110,10 @@ def test_device(device):
 def test_sharding():
     sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     assert data.to_device(lambda x: x, device=sharding)(X).sharding == sharding
+
+
+def test_an_array_of_text_is_no_array_for_a_device():
+    names = np.array(["a", "b"])
+    with pytest.raises(TypeError, match="an argument must be .* got dtype <U1.*targets"):
+        data.to_device(lambda x, names: x)(X, names)
+    assert data.to_device(lambda x, names: names, targets=["x"])(X, names) is names

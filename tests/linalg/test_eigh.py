@@ -40,9 +40,19 @@ def test_the_cpu_takes_one_after_the_other():
     assert "while" in program(jax.vmap(_lapack.eigh), (3, 64, 64), "cpu")
 
 
-def test_values_have_the_derivative_of_jax():
+def test_values_and_vectors_have_the_derivatives_of_jax():
     G, D = symmetric(3, 5), symmetric(3, 5)[::-1]
-    for mapped in (_lapack.eigh, jnp.linalg.eigh):
-        along = jax.jvp(jax.vmap(lambda G, f=mapped: f(G)[0]), (G,), (D,))[1]
-        X = np.linalg.eigh(G)[1]
-        np.testing.assert_allclose(along, np.einsum("qji,qjk,qki->qi", X, D, X), atol=1e-5)
+    ours, expected = (
+        jax.jvp(jax.vmap(mapped), (G,), (D,))[1] for mapped in (_lapack.eigh, jnp.linalg.eigh)
+    )
+    for got, wanted in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5)])
+def test_singular_vectors_have_the_derivatives_of_jax(x64, shape):
+    A, D = np.random.default_rng(1).standard_normal((2, *shape))
+    ours = jax.jvp(_lapack.svd, (A,), (D,))
+    expected = jax.jvp(lambda A: tuple(jnp.linalg.svd(A, full_matrices=False)), (A,), (D,))
+    for got, wanted in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-11)

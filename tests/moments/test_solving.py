@@ -270,6 +270,13 @@ def test_ledoit_wolf_knows_where_fourth_powers_end(scale):
         assert np.all(np.isnan(got))
 
 
+def test_moments_restored_as_numpy_arrays_solve(x64):
+    Z, Y = rows(0, 60, "float64")
+    m = Moments.from_batch(Z, Y)
+    restored = jax.tree.map(np.asarray, m)
+    assert_same(solve_subspaces(restored, k=K), solve_subspaces(m, k=K), 1e-12)
+
+
 @pytest.mark.parametrize(
     "use",
     [

@@ -335,6 +335,21 @@ def test_resuming_with_another_encoder_is_refused(tmp_path, finished):
     assert_same(again, solve_subspaces(Z, Y, k=2), 1e-3)
 
 
+def test_an_encoder_can_not_creep_away_over_resumptions(tmp_path):
+    x, _ = rows(0, 200, "float32")
+    options = dict(k=2, checkpoint=tmp_path / "state", checkpoint_every=0)
+
+    def resumed(scale, after):
+        batches = [(each[0], {"y": each[0][:, :3]}) for each in in_batches((x, {}), 20)]
+        return fit_stream(broken_off(batches, after), encode=lambda x: scale * x, **options)
+
+    for scale, after in ((1.0, 2), (1.015, 4)):
+        with pytest.raises(OSError):  # noqa: PT011
+            resumed(scale, after)
+    with pytest.raises(ValueError, match="one of another encoder"):
+        resumed(1.03, 6)
+
+
 def test_resuming_does_not_lose_rows_that_were_added(tmp_path):
     batch = rows(0, 200, "float32")
     options = dict(k=K, checkpoint=tmp_path / "state")

@@ -70,7 +70,7 @@ def eigh(G: jax.Array) -> Eigen:
 def _eigh_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Eigen, Eigen]:
     (G,), (dG,) = primals, tangents
     values, V = eigh(G)
-    inside = _numerics.matmul(V.T, _numerics.matmul((dG + dG.T) / 2, V))
+    inside = _numerics.matmul(V.T, _numerics.matmul(dG, V))
     turned = _numerics.safe_divide(inside, values[None] - values[:, None])
     return (values, V), (jnp.diagonal(inside), _numerics.matmul(V, turned))
 

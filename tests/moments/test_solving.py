@@ -256,6 +256,12 @@ def test_ledoit_wolf_is_that_of_scikit_learn(n, x64):
         np.testing.assert_allclose(got["s"], expected, rtol=1e-9)
 
 
+def test_ledoit_wolf_of_constant_latents_is_no_number_out_of_range():
+    Z, Y = np.ones((20, 3), np.float32), {"y": np.arange(20, dtype=np.float32)}
+    A = fit_decoders({"y": np.eye(3, dtype=np.float32)[:2]}, Z, Y, shrinkage="ledoit-wolf")
+    np.testing.assert_array_equal(A["y"], 0)
+
+
 @pytest.mark.parametrize("scale", [1e-10, 1e-6, 1.0, 1e8, 1e9, 1e11])
 def test_ledoit_wolf_knows_where_fourth_powers_end(scale):
     """Sooner than squares: it says NaN then, and not some share."""

@@ -17,6 +17,9 @@ _Vectors = tuple[jax.Array, jax.Array, jax.Array]
 # How far rounding may move all values together, in units of eps times their sum.
 _ALLOWED = 84.0
 
+# From how many times sqrt(eps) s_1 on vectors are right to two digits, though squared.
+_APART = 8.0
+
 
 def leading_values(
     Zc: jax.Array, W_all: jax.Array, m: int, solver: Solver, axis_name: Hashable | None
@@ -32,7 +35,7 @@ def leading_values(
         s, token = _values(Zc, W_all, scale, m, solver)
         return scale * s, token
     X, T, token = _singular_vectors(*lax.stop_gradient((Zc, W_all)), scale, m, solver, axis_name)
-    counts = _counts(_lengths(T, axis_name))
+    counts = _counts(_lengths(T, axis_name), Zc, axis_name)
     T = jnp.where(counts, _images(Zc, W_all, X, scale, left=_is_wide(Zc, axis_name)), T)
     return scale * _lengths(T, axis_name), token
 
@@ -58,7 +61,7 @@ def _values_jvp(
     _, dT = jax.jvp(images, (Zc, W_all), tangents[:2])
     s = _lengths(T, None)
     ds = _numerics.safe_divide(jnp.sum(T * dT, axis=0), s)
-    return (s, token), (jnp.where(_counts(s), ds, 0), jnp.zeros_like(token))
+    return (s, token), (jnp.where(_counts(s, Zc, None), ds, 0), jnp.zeros_like(token))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
@@ -127,9 +130,14 @@ def _lengths(T: jax.Array, axis_name: Hashable | None) -> jax.Array:
     return _numerics.safe_sqrt(_numerics.total(jnp.sum(jnp.square(T), axis=0), axis_name))
 
 
-def _counts(s: jax.Array) -> jax.Array:
-    """Tells which singular values are more than rounding."""
-    return s > 8 * jnp.finfo(s.dtype).eps * s[0]
+def _counts(s: jax.Array, Zc: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    """Tells which singular values, of latents scaled to entries below 1, are more than rounding.
+
+    Of the largest of them, or of the latents themselves where little is left: rounding their
+    entries by eps each adds a matrix of at most about eps (sqrt(B) + sqrt(D)) in norm.
+    """
+    B, D = Zc.shape[0] * _numerics.axis_size(axis_name), Zc.shape[1]
+    return s > jnp.finfo(s.dtype).eps * jnp.maximum(8 * s[0], B**0.5 + D**0.5)
 
 
 def _singular_vectors(
@@ -168,7 +176,10 @@ def _singular_vectors(
         # in the span of the subspaces, that is enough. Together 1e-5 is allowed in float32.
         s = _lengths(T, axis_name)
         moved = jnp.minimum(_numerics.safe_divide(eps * s[0] ** 2 / 2, s), s)
-        return jnp.sum(moved) > _ALLOWED * eps * jnp.sum(s)
+        # What is enough for a value is not for its derivative: a small one that counts needs a
+        # vector of its own, and shares it by eps s_1^2 / s_i^2 with those of none.
+        mixed = _counts(s, Zc, axis_name) & (s < _APART * eps**0.5 * s[0])
+        return (jnp.sum(moved) > _ALLOWED * eps * jnp.sum(s)) | jnp.any(mixed)
 
     def from_all() -> tuple[jax.Array, jax.Array]:
         _, V = _gram.eigenvectors(G)

@@ -59,3 +59,20 @@ def test_values_are_those_of_an_svd(spectrum, D):
     s = np.linalg.svd(R, compute_uv=False)[:40]
     expected = np.mean((s / s.mean() - 1) ** 2)
     assert isotropy_loss(Z, {"x": w}, 40) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["auto", "svd"])
+@pytest.mark.parametrize(
+    ("B", "D", "K", "decades", "seed"),
+    [(12, 14, 6, 2, 30), (12, 14, 10, 2, 48), (40, 16, 9, 2, 1), (30, 60, 57, 3, 10)],
+)
+def test_what_is_but_rounding_has_no_gradient(x64, B, D, K, decades, seed, solver):
+    """Of a rest of rank D - K, of which more values are asked for than there are."""
+    rng = np.random.default_rng(seed)
+    W = {"q": np.linalg.qr(rng.normal(size=(D, D)))[0].T[:K]}
+    axes = np.diag(10.0 ** -np.linspace(0, decades, D)) @ np.linalg.qr(rng.normal(size=(D, D)))[0]
+    Z, step = rng.normal(size=(B, D)) @ axes, 1e-5 * rng.normal(size=(B, D)) @ axes
+    value = jax.jit(functools.partial(isotropy_loss, W=W, n_dir=min(B, D), solver=solver))
+    expected = value(Z + step) - value(Z - step)
+    gradient = jax.jit(jax.grad(value))(Z)
+    np.testing.assert_allclose(2 * np.sum(gradient * step), expected, rtol=1e-5)

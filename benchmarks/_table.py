@@ -117,11 +117,9 @@ def _seconds(row: dict[str, Any]) -> str:
 def _eager(results: dict[str, Any]) -> str:
     rows = []
     for name, row in results["functions"].items():
-        kinds = ("eager", "compiled", "after work")
-        times = [f"{row['microseconds'][kind]['median']:.0f}" for kind in kinds]
+        times = [f"{row['microseconds'][kind]['median']:.0f}" for kind in ("eager", "compiled")]
         rows.append([name, *times, f"{row['ratio']['median']:.2f}"])
-    after = "compiled, after 40 us of Python, us"
-    return _rows(("function", "eager, us", "compiled, us", after, "eager over compiled"), rows)
+    return _rows(("function", "eager, us", "compiled, us", "eager over compiled"), rows)
 
 
 def _overhead(results: dict[str, Any]) -> str:

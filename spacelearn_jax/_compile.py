@@ -2,10 +2,15 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+# Options of other types may equal one that has passed, as True and 1.0 equal 1.
+_TOLD_APART = (str, int, type(None))
 
 
 def compiled(*, static: tuple[str, ...] = (), keep_axes: int = 0) -> Callable[[Callable], Callable]:
@@ -43,3 +48,48 @@ def compiled(*, static: tuple[str, ...] = (), keep_axes: int = 0) -> Callable[[C
         return jax.jit(body, static_argnames=static)
 
     return decorate
+
+
+def checked_once(*, static: tuple[str, ...]) -> Callable[[_F], _F]:
+    """Compiles a public function with its checks, so that they run while it is traced.
+
+    A call with JAX arrays alone then costs what a compiled one does: what has passed is known
+    by its shapes and dtypes. Whatever else is given is converted or refused by the function
+    itself, as are tracers. It is for functions that use all arrays they are given: others
+    would be traced once more for every shape of what they ignore.
+
+    Args:
+        static: Names of the keywords that are compile-time constants.
+
+    Returns:
+        The decorator.
+    """
+
+    def decorate(function: _F) -> _F:
+        traced = jax.jit(function, static_argnames=static)
+
+        @functools.wraps(function)
+        def call(*given: Any, **keywords: Any) -> Any:
+            options = {name: keywords[name] for name in static if name in keywords}
+            others = [x for name, x in keywords.items() if name not in options]
+            known = all(type(x) in _TOLD_APART for x in options.values())
+            known = known and _all_concrete((given, others))
+            return (traced if known else function)(*given, **keywords)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def _all_concrete(tree: Any) -> bool:
+    """Tells whether this holds JAX arrays alone, and none that is traced."""
+    try:
+        leaves = jax.tree.leaves(tree)
+    except ValueError:  # names that have no order
+        return False
+    return all(map(_is_concrete, map(type, leaves)))
+
+
+@functools.cache
+def _is_concrete(kind: type) -> bool:
+    return issubclass(kind, jax.Array) and not issubclass(kind, jax.core.Tracer)

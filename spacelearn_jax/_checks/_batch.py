@@ -51,10 +51,20 @@ def basis(function: str, argument: str, value: Any, *, D: int | None = None) -> 
 
 
 def bases(
-    function: str, argument: str, value: Any, *, D: int | None = None, may_be_empty: bool = False
+    function: str,
+    argument: str,
+    value: Any,
+    *,
+    D: int | None = None,
+    names: Iterable[str] | None = None,
+    may_be_empty: bool = False,
 ) -> dict[str, jax.Array]:
-    """Converts bases ``{q: (k_q, D)}``, all of the same ``D``."""
-    out = mapping(function, argument, value, may_be_empty=may_be_empty)
+    """Converts bases ``{q: (k_q, D)}`` of the same ``D``; names outside ``names`` are left out."""
+    out = mapping(function, argument, value, may_be_empty=may_be_empty or names is not None)
+    if names is not None:
+        names = list(names)
+        has_names(function, argument, out, names)
+        out = {name: out[name] for name in names}
     for name, w in out.items():
         # Arrays that are as they should be, the common case, cost an eager call a microsecond
         # each here, and a name for what is wrong with them as much again.

@@ -12,7 +12,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
-from spacelearn_jax._compile import compiled
+from spacelearn_jax._compile import checked_once, compiled
 from spacelearn_jax.loss import _batch
 from spacelearn_jax.loss._reduce import check_reduction, check_weights
 
@@ -209,6 +209,7 @@ def disentanglement_loss(
 ) -> dict[tuple[str, str], jax.Array]: ...
 
 
+@checked_once(static=("axis_name", "pair_norm", "reduction"))
 def disentanglement_loss(
     Z: ArrayLike,
     W: Mapping[str, ArrayLike],
@@ -269,6 +270,7 @@ def disentanglement_loss(
     )
 
 
+@checked_once(static=("axis_name",))
 def disentanglement_loss_original(
     Z: ArrayLike,
     W: Mapping[str, ArrayLike],

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
-from spacelearn_jax._compile import compiled
+from spacelearn_jax._compile import checked_once, compiled
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.loss import _batch
 from spacelearn_jax.loss._residual_spectrum import leading_values
@@ -43,6 +43,7 @@ def isotropy(
 _isotropy = compiled(static=("n_dir", "solver", "axis_name"))(isotropy)
 
 
+@checked_once(static=("axis_name", "solver"))
 def isotropy_loss(
     Z: ArrayLike,
     W: Mapping[str, ArrayLike],

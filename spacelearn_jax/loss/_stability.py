@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
-from spacelearn_jax._compile import compiled
+from spacelearn_jax._compile import checked_once, compiled
 from spacelearn_jax.loss import _batch
 from spacelearn_jax.loss._reduce import check_reduction, check_weights, reduce
 
@@ -81,12 +81,10 @@ def check_previous(
     _checks.choice(function, "metric", metric, METRICS)
     if W_prev is None:
         return {}
-    given = _checks.mapping(function, "W_prev", W_prev, may_be_empty=True)
-    _checks.has_names(function, "W_prev", given, W)
     D = next(iter(W.values())).shape[1]
-    prev = _checks.bases(function, "W_prev", {q: given[q] for q in W}, D=D)
-    for q, old in prev.items():
-        if metric == "basis" and old.shape != W[q].shape:
+    prev = _checks.bases(function, "W_prev", W_prev, D=D, names=W)
+    for q, old in prev.items() if metric == "basis" else ():
+        if old.shape != W[q].shape:
             raise _checks.failure(
                 ValueError,
                 function,
@@ -120,6 +118,7 @@ def stability_loss(
 ) -> dict[str, jax.Array]: ...
 
 
+@checked_once(static=("metric", "reduction"))
 def stability_loss(
     W: Mapping[str, ArrayLike],
     W_prev: Mapping[str, ArrayLike] | None,

@@ -1,6 +1,7 @@
 """Compilation of the functions behind the public ones."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -55,11 +56,11 @@ def checked_once(*, static: tuple[str, ...]) -> Callable[[_F], _F]:
 
     A call with JAX arrays alone then costs what a compiled one does: what has passed is known
     by its shapes and dtypes. Whatever else is given is converted or refused by the function
-    itself, as are tracers. It is for functions that use all arrays they are given: others
-    would be traced once more for every shape of what they ignore.
+    itself, as are tracers. It is traced once more for every shape of what it ignores, so that
+    it is not for functions that may be given much of that.
 
     Args:
-        static: Names of the keywords that are compile-time constants.
+        static: Names of the arguments that are compile-time constants.
 
     Returns:
         The decorator.
@@ -67,13 +68,13 @@ def checked_once(*, static: tuple[str, ...]) -> Callable[[_F], _F]:
 
     def decorate(function: _F) -> _F:
         traced = jax.jit(function, static_argnames=static)
+        names = tuple(inspect.signature(function).parameters)
 
         @functools.wraps(function)
         def call(*given: Any, **keywords: Any) -> Any:
-            options = {name: keywords[name] for name in static if name in keywords}
-            others = [x for name, x in keywords.items() if name not in options]
-            known = all(type(x) in _TOLD_APART for x in options.values())
-            known = known and _all_concrete((given, others))
+            by_name = dict(zip(names, given, strict=False)) | keywords
+            options = [by_name.pop(name) for name in static if name in by_name]
+            known = all(type(x) in _TOLD_APART for x in options) and _all_concrete(by_name)
             return (traced if known else function)(*given, **keywords)
 
         return call  # type: ignore[return-value]

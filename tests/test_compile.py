@@ -16,7 +16,7 @@ def counted():
     calls = []
 
     @checked_once(static=("power",))
-    def total(x, scale=None, *, power=1):
+    def total(x, scale=None, power=1):
         calls.append(x)
         if type(power) is not int:
             raise TypeError("power must be an int")
@@ -63,12 +63,33 @@ def test_tracers_come_as_they_are():
     assert len(calls) == 2
 
 
+def test_options_may_be_given_by_position():
+    total, calls = counted()
+    for _ in range(2):
+        assert total(X, None, 2) == 6
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize("power", [True, 1.0, [1], jnp.asarray(1)])
 def test_options_that_equal_one_that_passed_are_checked(power):
     total, _ = counted()
     total(X, power=1)
     with pytest.raises(TypeError, match="power must be an int"):
         total(X, power=power)
+    with pytest.raises(TypeError, match="power must be an int"):
+        total(X, None, power)
+
+
+def test_a_number_of_directions_may_be_an_array_outside_of_jit():
+    Z = jnp.arange(12.0).reshape(4, 3) ** 2
+    W = {"a": jnp.eye(1, 3)}
+    assert loss.isotropy_loss(Z, W, jnp.asarray(2)) == loss.isotropy_loss(Z, W, 2)
+
+
+def test_too_many_arguments_are_refused():
+    total, _ = counted()
+    with pytest.raises(TypeError, match="takes from 1 to 3 positional arguments"):
+        total(X, None, 1, 2)
 
 
 def test_errors_are_raised_every_time():

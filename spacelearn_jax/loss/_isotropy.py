@@ -43,7 +43,7 @@ def isotropy(
 _isotropy = compiled(static=("n_dir", "solver", "axis_name"))(isotropy)
 
 
-@checked_once(static=("axis_name", "solver"))
+@checked_once(static=("n_dir", "axis_name", "solver"))
 def isotropy_loss(
     Z: ArrayLike,
     W: Mapping[str, ArrayLike],

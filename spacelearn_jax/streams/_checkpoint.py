@@ -17,10 +17,10 @@ from spacelearn_jax.moments import Moments
 from spacelearn_jax.streams._axes import Axes
 
 FORMAT = "spacelearn-jax stream"
-VERSION = 5
+VERSION = 6
 
-#: Rows of what an encoder makes that are kept to know it by, and by how much they may differ:
-#: another device rounds otherwise, in half precision by up to a percent.
+#: Rows of latents and targets that are kept to know by what made them, and by how much they may
+#: differ: another device rounds otherwise, in half precision by up to a percent.
 SAMPLE, TOLERANCE = 16, 0.02
 
 
@@ -61,7 +61,7 @@ def save(
     rows: int,
     size: int,
     first: int,
-    made: Sequence[np.ndarray] = (),
+    made: Sequence[np.ndarray],
 ) -> None:
     """Replaces the checkpoint in one go.
 
@@ -73,7 +73,7 @@ def save(
         rows: How many rows there are before that.
         size: Rows of a piece.
         first: The fingerprint of the first piece.
-        made: What encoder and quantities made of its first rows.
+        made: Latents and targets of its first rows.
     """
     header = {
         "format": FORMAT,
@@ -121,8 +121,8 @@ def load(function: str, path: Path) -> Saved | None:
             axes = Axes(V, jnp.asarray(arrays["variances"]))
     except (KeyError, TypeError, ValueError) as error:
         raise foreign(function, path, "a file of another kind") from error
-    if header["version"] > VERSION:
-        got = f"version {header['version']}, this release reads up to {VERSION}"
+    if header["version"] != VERSION:
+        got = f"version {header['version']}, this release reads {VERSION}"
         raise foreign(function, path, got)
     return Saved(header, leaves, axes, made)
 
@@ -147,8 +147,7 @@ def resumed(
         raise foreign(function, path, "one of other quantities, widths or dtypes")
     if saved.header["first"] != first:
         raise foreign(function, path, "one of a stream that starts with other rows")
-    # Those of earlier releases have none.
-    if made and saved.made and not all(map(_close, saved.made, made)):
+    if len(made) != len(saved.made) or not all(map(_close, saved.made, made)):
         raise foreign(function, path, "one of another encoder, or other quantities")
     m = jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
     return m, saved.axes

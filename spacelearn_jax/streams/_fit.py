@@ -178,12 +178,11 @@ def _gathered(
                     first = _checkpoint.fingerprint(
                         jax.tree.map(lambda x, n=piece.rows: x[:n], read)
                     )
-                    if source.encode is not None:
-                        made = _checkpoint.sample(z, y, piece.rows)
+                    made = _checkpoint.sample(z, y, piece.rows)
                 if saved is not None and path is not None:
                     m, axes = _checkpoint.resumed(NAME, path, saved, m, first, made)
                     # What it began with, or a little would be forgiven at every resumption.
-                    made = saved.made or made
+                    made = saved.made
                     begin = saved.position
                     if here < begin:
                         position, rows = end, rows + piece.rows

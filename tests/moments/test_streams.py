@@ -335,6 +335,16 @@ def test_resuming_with_another_encoder_is_refused(tmp_path, finished):
     assert_same(again, solve_subspaces(Z, Y, k=2), 1e-3)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_resuming_with_an_encoder_more_or_less_is_refused(tmp_path, first):
+    x, y = rows(0, 200, "float32")
+    options = dict(k=2, checkpoint=tmp_path / "state")
+    encode = lambda z: z[:, ::-1]  # noqa: E731
+    fit_stream(in_batches((x, y), 20), encode=encode if first else None, **options)
+    with pytest.raises(ValueError, match="got one of another encoder, or other quantities"):
+        fit_stream(in_batches((x, y), 20), encode=None if first else encode, **options)
+
+
 def test_an_encoder_can_not_creep_away_over_resumptions(tmp_path):
     x, _ = rows(0, 200, "float32")
     options = dict(k=2, checkpoint=tmp_path / "state", checkpoint_every=0)

@@ -3,8 +3,11 @@
 It needs the extra ``demo``. ``run`` is what the command ``spacelearn-jax demo`` calls. Its
 folder holds the trained network and the subspaces of its latents, which go together::
 
+    from spacelearn_jax.demo import load_network
+    from spacelearn_jax.io import load_space
+
     network = load_network("spacelearn-demo/network.npz")
-    space = spacelearn_jax.io.load_space("spacelearn-demo/space.npz")
+    space = load_space("spacelearn-demo/space.npz")
     read = space.decode(network.encode(fields))  # fields (B, 32, 32) of vorticity
 """
 

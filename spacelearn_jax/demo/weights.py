@@ -12,6 +12,7 @@ import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
 
+from spacelearn_jax import _checks
 from spacelearn_jax._files import read_arrays, replacing
 from spacelearn_jax.demo.network import Autoencoder
 
@@ -41,12 +42,23 @@ class Network:
     deviation: float
 
     def encode(self, fields: ArrayLike) -> jax.Array:
-        """Maps fields (B, H, W) to latents (B, D)."""
-        return self.model.encode((jnp.asarray(fields) - self.mean) / self.deviation)
+        """Maps fields (B, H, W) of the grid that it was trained on to latents (B, D)."""
+        x = jnp.asarray(fields)
+        if x.ndim != 3 or x.shape[1:] != self.model.grid:
+            expected = f"of shape (B, H, W) with H, W = {self.model.grid}, as in training"
+            fix = "Resample them to that grid, or make a batch of a single one with fields[None]."
+            got = f"shape {x.shape}"
+            raise _checks.failure(ValueError, "Network.encode", "fields", expected, got, fix)
+        return self.model.encode((x - self.mean) / self.deviation)
 
     def decode(self, latents: ArrayLike) -> jax.Array:
         """Maps latents (B, D) to fields (B, H, W)."""
-        return self.model.decode(jnp.asarray(latents)) * self.deviation + self.mean
+        z, D = jnp.asarray(latents), self.model.lift.in_features
+        if z.ndim != 2 or z.shape[1] != D:
+            expected, got = f"of shape (B, D) with D = {D}", f"shape {z.shape}"
+            fix = "Pass what encode returns."
+            raise _checks.failure(ValueError, "Network.decode", "latents", expected, got, fix)
+        return self.model.decode(z) * self.deviation + self.mean
 
 
 def save_network(path: str | os.PathLike[str], network: Network) -> None:

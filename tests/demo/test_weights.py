@@ -65,3 +65,15 @@ def test_missing_files(tmp_path):
 
 def test_lists_are_fields_too(network):
     assert network.encode(np.zeros((1, 16, 24), np.float32)).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("shape", [(2, 32, 32), (16, 24), (2, 16, 24, 1)])
+def test_fields_of_another_grid_are_refused(network, shape):
+    with pytest.raises(ValueError, match=r"fields must be of shape .* \(16, 24\), as in training"):
+        network.encode(np.ones(shape))
+
+
+@pytest.mark.parametrize("shape", [(2, 11), (10,)])
+def test_latents_of_another_width_are_refused(network, shape):
+    with pytest.raises(ValueError, match=r"latents must be of shape \(B, D\) with D = 10"):
+        network.decode(np.ones(shape))

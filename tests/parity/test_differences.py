@@ -238,8 +238,11 @@ def test_difference_15_documented_shapes():
     D, p = Z.shape[1], Y["a"].shape[1]
     assert (W.shape, A.shape, V.shape) == ((2, D), (2, p), (p,))
     # n_dir counts leading singular values: directions are not drawn.
-    bases = {"a": W}
-    assert loss.isotropy_loss(Z, bases, 3) == loss.isotropy_loss(Z, bases, 3)
+    W64 = np.asarray(W, np.float64)
+    Zc = np.asarray(Z, np.float64) - np.mean(Z, 0, dtype=np.float64)
+    s = np.linalg.svd(Zc - Zc @ W64.T @ W64, compute_uv=False)[:3]
+    expected = np.mean((s / s.mean() - 1) ** 2)
+    np.testing.assert_allclose(loss.isotropy_loss(Z, {"a": W}, 3), expected, rtol=1e-4)
     for function in (loss.alignment_loss, loss.disentanglement_loss, loss.isotropy_loss):
         assert "(k_q, D)" in function.__doc__
     assert "singular values" in loss.isotropy_loss.__doc__

@@ -12,7 +12,7 @@ from spacelearn_jax import _checks
 from spacelearn_jax.data._pool import MODES, check_field, pool
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import seen
+from spacelearn_jax.moments._given import require_rows
 from spacelearn_jax.optim import _bins, _k, _modes
 
 
@@ -76,7 +76,7 @@ def solve_dims(
     function = "solve_dims"
     if isinstance(Y, Moments):
         products, rows = _modes.target_products(function, Y, where, axis_name)
-        seen(function, "Y", Y.sums)
+        require_rows(function, "Y", Y.sums)
         # Row i of the products is a field as well: that of the covariances with point i.
         y = {q: S.reshape(-1, *Y.target_shapes[q]) for q, S in products.items()}
     else:

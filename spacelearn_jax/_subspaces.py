@@ -13,7 +13,7 @@ from spacelearn_jax._compile import compiled
 from spacelearn_jax.linalg import _factors, _lapack, _leading
 from spacelearn_jax.linalg._solvers import LowRank, Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import alone, seen, whole
+from spacelearn_jax.moments._given import one_set, refuse_others, require_rows
 
 # Kept from the original, whose directions are this much shorter than 1.
 _EPS = 1e-8
@@ -165,9 +165,9 @@ def check_moments(
     function: str, m: Moments, axis_name: Hashable | None, **others: object
 ) -> _moments.Sums:
     """Checks moments that come in place of a batch, and that no batch comes as well."""
-    alone(function, **others)
-    sums = whole(function, "Z", m.sums, axis_name=axis_name)
-    seen(function, "Z", sums)
+    refuse_others(function, **others)
+    sums = one_set(function, "Z", m.sums, axis_name=axis_name)
+    require_rows(function, "Z", sums)
     return sums
 
 
@@ -215,8 +215,8 @@ def principal_directions(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, by products where spans are as accurate as by ``"svd"``, which it
-            takes elsewhere; ``"eigen"``; or a ``linalg.LowRank``.
+        solver: ``"auto"``, from Gram matrices, corrected and checked, and by ``"svd"``
+            where that is not as accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``.
 
     Returns:
         ``{q: (w (D,), v (p_q,))}``.
@@ -265,8 +265,9 @@ def subspaces(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, by products where spans are as accurate as by ``"svd"``, which it
-            takes elsewhere; ``"eigen"``; or a ``linalg.LowRank`` of rank at least k.
+        solver: ``"auto"``, from Gram matrices, corrected and checked, and by ``"svd"``
+            where that is not as accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``
+            of rank at least k.
 
     Returns:
         ``{q: W (k_q, D)}`` with orthonormal rows.

@@ -11,11 +11,11 @@ _UNROLLED = 16  # rows of the matrix in each step of a loop
 
 
 def largest(d: jax.Array, e: jax.Array, m: int) -> jax.Array:
-    """Returns ``m`` of them, descending, of diagonal ``d`` (n,) and what is next to it (n - 1,).
+    """Returns the ``m`` largest eigenvalues, descending, of diagonal d (n,) and off-diagonal e.
 
-    How many eigenvalues are above a point is told by the signs of the pivots of the matrix
-    less that point. All m intervals are cut in five until they are rounding wide, so that no
-    eigenvalue is missed and equal ones are found as often as they are.
+    e is (n - 1,). How many eigenvalues are above a point is told by the signs of the pivots of
+    the matrix less that point. All m intervals are cut in five until they are rounding wide, so
+    that no eigenvalue is missed and equal ones are found as often as they are.
 
     Reference:
         Parlett, The symmetric eigenvalue problem, SIAM, 1998, chapter 3.

@@ -17,7 +17,7 @@ _TOLERANCE = 16  # in units of rounding, eps times the largest eigenvalue
 
 
 def is_faster(n: int, m: int, dtype: jnp.dtype, *, on_cpu: bool) -> bool:
-    """Tells whether that is faster than few by LAPACK, or than all elsewhere."""
+    """Tells whether ``leading`` is faster than by LAPACK, of few on the CPU, of all elsewhere."""
     smallest = 25 * (m + _SPARE) if on_cpu else max(512, 8 * (m + _SPARE))
     return dtype == jnp.float32 and n >= smallest
 

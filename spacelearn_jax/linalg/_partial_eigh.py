@@ -12,7 +12,7 @@ Found = tuple[jax.Array, jax.Array, jax.Array]
 
 
 def is_faster(n: int, m: int, dtype: jnp.dtype) -> bool:
-    """Tells whether ``m`` of them take less than all ``n`` on some platform."""
+    """Tells whether ``leading`` is faster than all ``n`` eigenvectors on some platform."""
     return _tridiagonal.is_faster(n, m) or _chebyshev.is_faster(n, m, dtype, on_cpu=False)
 
 

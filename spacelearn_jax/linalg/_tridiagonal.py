@@ -18,7 +18,7 @@ _Iterate = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 def is_faster(n: int, m: int) -> bool:
-    """Tells whether that is faster than all ``n`` eigenvectors, on the CPU."""
+    """Tells whether ``leading`` is faster than all ``n`` eigenvectors on the CPU."""
     return n >= _SMALLEST and 8 * m <= n
 
 

@@ -69,9 +69,9 @@ def isotropy_loss(
             that have any quantity count: their latents are all there.
         axis_name: Mesh axis that ``shard_map`` splits the batch over; derivatives are
             then of first order only.
-        solver: ``"auto"``, by products of matrices where those are enough for the value, to
-            1e-5 in float32 (5e-5 where one direction is 50 times as strong as many that are
-            alike), and ``"svd"`` elsewhere; ``"svd"``; ``"eigen"``; or a
+        solver: ``"auto"``, from the smaller Gram matrix where that gives the value to 1e-5 in
+            float32 (5e-5 where one direction is 50 times as strong as many that are alike),
+            and by ``"svd"`` elsewhere; ``"svd"``; ``"eigen"``; or a
             ``linalg.LowRank`` of rank at least min(n_dir, B, D).
 
     Returns:

@@ -212,7 +212,7 @@ class Moments:
         """
         function = "Moments.update"
         z, y, mask, weights = _given.batch(function, Z, Y, where, sample_weight, axis_name)
-        _given.fitting(function, self.sums, self.shapes, z, y, mask)
+        _given.require_fitting(function, self.sums, self.shapes, z, y, mask)
         factor = None
         if decay is not None:
             if not isinstance(decay, jax.core.Tracer):
@@ -252,7 +252,7 @@ class Moments:
                 _checks.described(other),
                 "Make one of a batch with Moments.from_batch, or use update.",
             )
-        _given.alike(function, self.sums, other.sums)
+        _given.require_mergeable(function, self.sums, other.sums)
         _given.same_axes(function, "other", self.shapes, dict(other.shapes))
         known = dict(other.shapes)
         shapes = tuple((q, known[q] if shape is None else shape) for q, shape in self.shapes)
@@ -318,7 +318,7 @@ class Moments:
             1.0
         """
         function = "Moments.explained_variance"
-        sums = _given.whole(function, "the moments", self.sums, targets=True)
+        sums = _given.one_set(function, "the moments", self.sums, targets=True)
         w = _checks.bases(function, "W", W, D=self.z_mean.shape[0])
         _checks.known_names(function, "W", w, sums.Szy, "the quantities of the moments")
         like = {q: jax.ShapeDtypeStruct((1, *self.target_shapes[q]), jnp.float32) for q in w}

@@ -26,7 +26,7 @@ def batch(
     _checks.axis(function, axis_name)
     z = _checks.latents(function, Z, axis_name=axis_name)
     y = _checks.targets(function, Y, B=z.shape[0])
-    named(function, y, where)
+    refuse_unnamed(function, y, where)
     mask = _checks.masks(function, where, z.shape[0], y)
     if sample_weight is None:
         return z, y, mask, None
@@ -43,7 +43,7 @@ def batch(
     return z, y, mask, weights
 
 
-def named(function: str, Y: Mapping[str, jax.Array], where: Any) -> None:
+def refuse_unnamed(function: str, Y: Mapping[str, jax.Array], where: Any) -> None:
     """Refuses a quantity named "" beside masks by name: "" is the key of all rows together."""
     if isinstance(where, Mapping) and "" in Y:
         raise _checks.failure(
@@ -85,7 +85,7 @@ def float_dtype(function: str, dtype: Any) -> Any:
     return jnp.dtype("float64" if wide else "float32")
 
 
-def fitting(
+def require_fitting(
     function: str,
     m: _moments.Sums,
     shapes: Shapes,
@@ -94,7 +94,7 @@ def fitting(
     where: _numerics.Where,
 ) -> None:
     """Requires a batch of the quantities and widths of moments."""
-    whole(function, "the moments", m)
+    one_set(function, "the moments", m)
     _checks.known_names(function, "Y", Y, m.Szy, "the quantities of the moments")
     _checks.has_names(function, "Y", Y, m.Szy)
     D = m.z_mean[""].shape[0]
@@ -150,9 +150,9 @@ def same_axes(
             )
 
 
-def alike(function: str, a: _moments.Sums, b: _moments.Sums) -> None:
+def require_mergeable(function: str, a: _moments.Sums, b: _moments.Sums) -> None:
     """Requires two moments that add up field by field."""
-    whole(function, "the moments", a)
+    one_set(function, "the moments", a)
     _checks.known_names(function, "other", b.Szy, a.Szy, "the quantities of the moments")
     _checks.has_names(function, "other", b.Szy, a.Szy)
     if a.n[""].dtype != b.n[""].dtype:
@@ -191,7 +191,7 @@ def alike(function: str, a: _moments.Sums, b: _moments.Sums) -> None:
                 )
 
 
-def whole(
+def one_set(
     function: str,
     argument: str,
     m: _moments.Sums,
@@ -223,7 +223,7 @@ def whole(
     return m if axis_name is None else _compiled.psum(m, axis_name=axis_name)
 
 
-def seen(function: str, argument: str, m: _moments.Sums) -> None:
+def require_rows(function: str, argument: str, m: _moments.Sums) -> None:
     """Requires moments of some rows, where their number can be read."""
     n = m.n[""]
     # Restored moments may be NumPy's; other processes' parts of an array can't be read.
@@ -241,7 +241,7 @@ def seen(function: str, argument: str, m: _moments.Sums) -> None:
         )
 
 
-def alone(function: str, **others: Any) -> None:
+def refuse_others(function: str, **others: Any) -> None:
     """Requires that nothing else of a batch comes with moments."""
     for argument, value in others.items():
         if value is not None:

@@ -15,7 +15,7 @@ from spacelearn_jax._subspaces import Centred, centred, check_moments
 from spacelearn_jax.linalg import _factors, _lapack
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import named
+from spacelearn_jax.moments._given import refuse_unnamed
 
 # Rounding leaves singular values below eps times the size of the matrix. With the number of
 # rows for that, as is usual, directions would be dropped that are far above rounding: all of
@@ -232,7 +232,7 @@ def fit_decoders(
         solver = check_solver(function, solver, needs=max(x.shape[0] for x in w.values()))
         if not penalty and not estimated and share is None:
             return _fit_decoders(w, z, y, mask, solver=solver, axis_name=axis_name)
-        named(function, y, mask)
+        refuse_unnamed(function, y, mask)
         m = _gathered(w, z, y, mask, axis_name=axis_name)
         scalars = tuple(q for q in w if y[q].ndim == 1)
     return _fit_moments(

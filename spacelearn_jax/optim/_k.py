@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from spacelearn_jax import _checks
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import seen
+from spacelearn_jax.moments._given import require_rows
 from spacelearn_jax.optim import _modes
 
 DEFAULT_THRESHOLD = 0.90
@@ -87,7 +87,7 @@ def k_per_q(
     function = "k_per_q"
     if isinstance(Y, Moments):
         y, rows = _modes.target_products(function, Y, where, axis_name)
-        seen(function, "Y", Y.sums)
+        require_rows(function, "Y", Y.sums)
     else:
         y, mask = _modes.check_targets(function, Y, where, axis_name)
     thresholds = _modes.resolve_thresholds(

@@ -12,7 +12,7 @@ from spacelearn_jax._compile import compiled
 from spacelearn_jax.linalg import _factors, _lapack
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import alone, whole
+from spacelearn_jax.moments._given import one_set, refuse_others
 
 
 def mode_count(
@@ -153,8 +153,8 @@ def target_products(
     function: str, Y: Moments, where: object, axis_name: Hashable | None
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """Returns the centred products of every target, and its rows."""
-    alone(function, where=where)
-    m = whole(function, "Y", Y.sums, targets=True, axis_name=axis_name)
+    refuse_others(function, where=where)
+    m = one_set(function, "Y", Y.sums, targets=True, axis_name=axis_name)
     return dict(m.Syy or {}), {q: m.n[m.group(q)] for q in m.Szy}
 
 

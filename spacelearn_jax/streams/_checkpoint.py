@@ -1,9 +1,8 @@
 """How far a stream has been read, on disk."""
 
 import json
-import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,28 @@ VERSION = 6
 SAMPLE, TOLERANCE = 16, 0.02
 
 
+class State(NamedTuple):
+    """What has been summed of a stream, and how far it has been read.
+
+    Attributes:
+        m: The sums.
+        size: Rows of a piece.
+        first: The fingerprint of the first piece.
+        made: Latents and targets of its first rows.
+        axes: The coordinates that the sums are about.
+        position: The batch, and the row in it, with which to go on.
+        rows: How many rows there are before that.
+    """
+
+    m: Moments
+    size: int
+    first: int
+    made: list[np.ndarray]
+    axes: Axes | None = None
+    position: tuple[int, int] = (0, 0)
+    rows: int = 0
+
+
 class Saved(NamedTuple):
     """What a checkpoint holds."""
 
@@ -31,12 +52,6 @@ class Saved(NamedTuple):
     leaves: list[np.ndarray]
     axes: Axes | None
     made: list[np.ndarray]
-
-    @property
-    def position(self) -> tuple[int, int]:
-        """The batch, and the row in it, with which to go on."""
-        batch, start = self.header["position"]
-        return batch, start
 
 
 def fingerprint(rows: Any) -> int:
@@ -53,43 +68,24 @@ def sample(Z: jax.Array, Y: Mapping[str, jax.Array], rows: int) -> list[np.ndarr
     return [np.asarray(x[:few], np.float32) for x in (Z, *Y.values())]
 
 
-def save(
-    path: Path,
-    m: Moments,
-    axes: Axes | None,
-    position: tuple[int, int],
-    rows: int,
-    size: int,
-    first: int,
-    made: Sequence[np.ndarray],
-) -> None:
-    """Replaces the checkpoint in one go.
-
-    Args:
-        path: The file.
-        m: What has been summed.
-        axes: The coordinates that it is about.
-        position: The batch, and the row in it, with which to go on.
-        rows: How many rows there are before that.
-        size: Rows of a piece.
-        first: The fingerprint of the first piece.
-        made: Latents and targets of its first rows.
-    """
+def save(path: Path, state: State) -> None:
+    """Replaces the checkpoint in one go."""
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "position": position,
-        "rows": rows,
-        "size": size,
-        "first": first,
-        "shapes": m.shapes,
+        "position": state.position,
+        "rows": state.rows,
+        "size": state.size,
+        "first": state.first,
+        "shapes": state.m.shapes,
     }
-    leaves = jax.device_get(jax.tree.leaves(m))
+    leaves = jax.device_get(jax.tree.leaves(state.m))
     arrays: dict[str, Any] = {f"leaf.{i}": x for i, x in enumerate(leaves)}
-    arrays |= {f"made.{i}": x for i, x in enumerate(made)}
-    if axes is not None:
-        arrays["axes"] = np.zeros(0) if axes.V is None else np.asarray(axes.V)
-        arrays["variances"] = np.asarray(axes.variances)
+    arrays |= {f"made.{i}": x for i, x in enumerate(state.made)}
+    if state.axes is not None:
+        V = state.axes.V
+        arrays["axes"] = np.zeros(0) if V is None else np.asarray(V)
+        arrays["variances"] = np.asarray(state.axes.variances)
     with replacing(path) as file:
         np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
@@ -131,26 +127,29 @@ def _numbered(arrays: Mapping[str, np.ndarray], prefix: str) -> list[np.ndarray]
     return [arrays[f"{prefix}{i}"] for i in range(sum(n.startswith(prefix) for n in arrays))]
 
 
-def resumed(
-    function: str,
-    path: Path,
-    saved: Saved,
-    zero: Moments,
-    first: int,
-    made: Sequence[np.ndarray],
-) -> tuple[Moments, Axes | None]:
-    """Returns the saved moments and axes, if they are of the stream that starts like this."""
-    leaves, structure = jax.tree.flatten(zero)
+def resumed(function: str, path: Path, saved: Saved, begun: State) -> State:
+    """Returns the saved state, if it is of the stream that has begun like this."""
+    leaves, structure = jax.tree.flatten(begun.m)
     kinds = [(x.shape, x.dtype) for x in leaves]
-    shapes = json.loads(json.dumps(zero.shapes))
+    shapes = json.loads(json.dumps(begun.m.shapes))
     if saved.header["shapes"] != shapes or kinds != [(x.shape, x.dtype) for x in saved.leaves]:
         raise foreign(function, path, "one of other quantities, widths or dtypes")
-    if saved.header["first"] != first:
+    if saved.header["first"] != begun.first:
         raise foreign(function, path, "one of a stream that starts with other rows")
-    if len(made) != len(saved.made) or not all(map(_close, saved.made, made)):
+    alike = len(begun.made) == len(saved.made) and all(map(_close, saved.made, begun.made))
+    if not alike:
         raise foreign(function, path, "one of another encoder, or other quantities")
-    m = jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves])
-    return m, saved.axes
+    batch, start = saved.header["position"]
+    return State(
+        m=jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved.leaves]),
+        size=begun.size,
+        first=begun.first,
+        # What it began with, or a little would be forgiven at every resumption.
+        made=saved.made,
+        axes=saved.axes,
+        position=(batch, start),
+        rows=saved.header["rows"],
+    )
 
 
 def _close(x: np.ndarray, y: np.ndarray) -> bool:
@@ -160,17 +159,15 @@ def _close(x: np.ndarray, y: np.ndarray) -> bool:
     return bool(np.linalg.norm(x - y) <= TOLERANCE * np.linalg.norm(x))
 
 
-def check_skipped(function: str, path: Path, saved: Saved, rows: int) -> None:
-    """Requires that what is skipped is what was read."""
-    if rows != saved.header["rows"]:
-        got = f"one that has read {saved.header['rows']:,} rows of batches that now have {rows:,}"
+def check_skipped(function: str, path: Path | None, summed: int, skipped: int) -> None:
+    """Requires that as many rows are skipped as had been summed."""
+    if skipped != summed:
+        got = f"one that has read {summed:,} rows of batches that now have {skipped:,}"
         raise foreign(function, path, got)
 
 
-def foreign(function: str, path: Path, got: str) -> Exception:
+def foreign(function: str, path: Path | None, got: str) -> Exception:
     """Builds the error for a file that is of no use."""
     fix = "Delete it to start over, or pass another path."
     expected = "a checkpoint of this stream"
-    return _checks.failure(
-        ValueError, function, f"checkpoint {os.fspath(path)}", expected, got, fix
-    )
+    return _checks.failure(ValueError, function, f"checkpoint {path}", expected, got, fix)

@@ -2,26 +2,21 @@
 
 import dataclasses
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
-from spacelearn_jax import _checks, _moments, _numerics
+from spacelearn_jax import _checks
 from spacelearn_jax._solve import solve_subspaces
 from spacelearn_jax._subspaces import moment_limits
 from spacelearn_jax.linalg._solvers import Solver, check_solver
-from spacelearn_jax.moments import Moments, _compiled, _given
+from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import _modes
 from spacelearn_jax.optim._decoders import fit_decoders, share_of
 from spacelearn_jax.optim._k import DEFAULT_THRESHOLD
 from spacelearn_jax.space import Space
-from spacelearn_jax.streams import _axes, _checkpoint, _processes
-from spacelearn_jax.streams._pieces import cut, pieces
-from spacelearn_jax.streams._progress import bar
+from spacelearn_jax.streams import _processes
+from spacelearn_jax.streams._gather import gathered
 from spacelearn_jax.streams._source import Source
 
 NAME = "fit_stream"
@@ -113,7 +108,7 @@ def fit_stream(
 
     # What an estimated shrinkage takes; with a checkpoint another run may ask for one.
     fourth = estimated or checkpoint is not None or across_processes
-    m = _gathered(batches, source, check, show=progress, fourth=fourth, **options)
+    m = gathered(batches, source, check, show=progress, fourth=fourth, **options)
     if across_processes:
         m = _processes.merged(NAME, m)
     if m is None or float(m.count) < 2:
@@ -130,93 +125,6 @@ def fit_stream(
         A = fit_decoders(space.W, m, ridge=penalty, shrinkage=shrinkage)
         space = dataclasses.replace(space, A=A)
     return space
-
-
-def _gathered(
-    batches: Iterable[Any],
-    source: Source,
-    check: Callable[[Moments], None],
-    *,
-    path: Path | None,
-    size: int | None,
-    every: float,
-    show: bool,
-    fourth: bool,
-) -> Moments | None:
-    """Returns the moments of all batches, None without a row.
-
-    ``check`` sees them empty, when the first batch has told what they are of.
-    """
-    saved = None if path is None else _checkpoint.load(NAME, path)
-    if saved is not None:
-        if size is not None and size != saved.header["size"]:
-            got = f"one of batch_size={saved.header['size']}"
-            raise _checkpoint.foreign(NAME, path or Path(), got)
-        size = saved.header["size"]
-    m = previous = axes = None
-    made: list[np.ndarray] = []
-    first, begin, position, rows = 0, (0, 0), (0, 0), 0
-    last_save = time.monotonic()
-    with bar(batches, show=show) as tell:
-        inputs = "Z" if source.encode is None else "inputs"
-        for piece in pieces(NAME, source.checked(batches), size, inputs):
-            here = (piece.batch, piece.start)
-            end = (piece.batch, piece.start + piece.rows)
-            if m is not None and here < begin:
-                position, rows = end, rows + piece.rows
-                continue
-            piece = cut(NAME, piece)
-            Z, Y = source.batch(jax.device_put(piece.arrays))
-            z, y, mask, _ = _given.batch(NAME, Z, Y, jax.device_put(piece.mask), None, None)
-            if m is None:
-                size = z.shape[0]
-                m = _zero(z, y, fourth=fourth)
-                check(m)
-                if path is not None:
-                    # Of what is read: an encoder may round otherwise on another device.
-                    read = jax.device_get(piece.arrays)
-                    first = _checkpoint.fingerprint(
-                        jax.tree.map(lambda x, n=piece.rows: x[:n], read)
-                    )
-                    made = _checkpoint.sample(z, y, piece.rows)
-                if saved is not None and path is not None:
-                    m, axes = _checkpoint.resumed(NAME, path, saved, m, first, made)
-                    # What it began with, or a little would be forgiven at every resumption.
-                    made = saved.made
-                    begin = saved.position
-                    if here < begin:
-                        position, rows = end, rows + piece.rows
-                        continue
-            if path is not None and saved is not None:
-                _checkpoint.check_skipped(NAME, path, saved, rows)
-                saved = None
-            _given.fitting(NAME, m.sums, m.shapes, z, y, mask)
-            previous = m
-            if axes is None:
-                sums = _compiled.update(m.sums, z, y, mask, None, None, axis_name=None)
-            else:
-                in_parts = _axes.on_one_device(z, y)
-                sums = _axes.update(m.sums, axes, z, y, mask, in_parts=in_parts)
-            if sums.low is not None and _axes.due(rows, rows + piece.rows, z.shape[1]):
-                sums, axes = _axes.looked_at(sums, axes)
-            m = Moments(sums, m.shapes)
-            tell(piece.batch, piece.rows)
-            # One piece is worked on and one is prepared: more would pile up in memory.
-            jax.block_until_ready(previous.sums.n)
-            position, rows = end, rows + piece.rows
-            if path is not None and time.monotonic() - last_save >= every:
-                _checkpoint.save(path, m, axes, position, rows, size or 0, first, made)
-                last_save = time.monotonic()
-    if m is None:
-        return None
-    if position < begin:
-        got = f"one that has read more, {begin[0] + 1} batches"
-        raise _checkpoint.foreign(NAME, path or Path(), got)
-    if path is not None and saved is not None:
-        _checkpoint.check_skipped(NAME, path, saved, rows)
-    if path is not None and position != begin:
-        _checkpoint.save(path, m, axes, position, rows, size or 0, first, made)
-    return Moments(_axes.own_coordinates(m.sums, axes), m.shapes)
 
 
 def _sized(
@@ -240,13 +148,6 @@ def _sized(
     sizes = _checks.sizes(NAME, 32 if k is None else k, moment_limits(m.sums))
     check_solver(NAME, solver, needs=max(sizes))
     return dict(zip(m.sums.Szy, sizes, strict=True))
-
-
-def _zero(Z: jax.Array, Y: Mapping[str, jax.Array], *, fourth: bool) -> Moments:
-    dtype = _numerics.compute_dtype(Z, *Y.values())
-    shapes, widths = _given.sizes(NAME, {q: y.shape[1:] for q, y in Y.items()})
-    sums = _moments.zeros(Z.shape[1], widths, dtype, targets=True, fourth=fourth, missing=False)
-    return Moments(sums, shapes)
 
 
 def _options(

@@ -26,6 +26,16 @@ class Piece(NamedTuple):
     arrays: Any
 
     @property
+    def position(self) -> tuple[int, int]:
+        """The batch, and the row in it, that it starts with."""
+        return self.batch, self.start
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """The batch, and the row in it, that come after it."""
+        return self.batch, self.start + self.rows
+
+    @property
     def mask(self) -> np.ndarray:
         """Marks what is no padding."""
         first = jax.tree.leaves(self.arrays)[0]

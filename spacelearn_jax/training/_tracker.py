@@ -16,7 +16,7 @@ from spacelearn_jax._solve import from_moments
 from spacelearn_jax._subspaces import check_batch, limits
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.loss._stability import projector_distance
-from spacelearn_jax.moments._given import named
+from spacelearn_jax.moments._given import refuse_unnamed
 from spacelearn_jax.training._state import TrackerState, check_state
 
 
@@ -272,7 +272,7 @@ def track_subspaces(
         """Solves the first subspaces on one batch."""
         name = "SubspaceTracker.init"
         z, y, mask = check_batch(name, Z, Y, where, axis_name)
-        named(name, y, mask)
+        refuse_unnamed(name, y, mask)
         sizes = _checks.sizes(name, k, limits(z, y))
         check_solver(name, solver, needs=max(sizes))
         return _init(z, y, mask, sizes=sizes, solver=solver, axis_name=axis_name)

@@ -1,8 +1,10 @@
 """Imports go one way, and nothing optional is needed to import the package."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,13 @@ def test_library_needs_only_what_is_required(path):
     for name in imports(path, nested=False):
         top = name.split(".")[0]
         assert top in REQUIRED or top in sys.stdlib_module_names, f"{path.name} imports {top}"
+
+
+def test_library_requires_only_what_it_needs():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    required = {re.match(r"\w+", each)[0] for each in project["dependencies"]}
+    imported = {name.split(".")[0] for path in FILES for name in imports(path, nested=True)}
+    assert required - imported == {"jaxlib"}  # of the version of JAX
 
 
 @pytest.mark.parametrize("path", FILES, ids=ids)

@@ -75,7 +75,7 @@ def solve_dims(
     """
     function = "solve_dims"
     if isinstance(Y, Moments):
-        products, rows = _modes.target_products(function, Y, where, axis_name)
+        products = _modes.target_products(function, Y, where, axis_name)
         require_rows(function, "Y", Y.sums)
         # Row i of the products is a field as well: that of the covariances with point i.
         y = {q: S.reshape(-1, *Y.target_shapes[q]) for q, S in products.items()}
@@ -121,7 +121,7 @@ def solve_dims(
     def count(targets: dict[str, jax.Array], etas: dict[str, float]) -> dict[str, jax.Array]:
         if isinstance(Y, Moments):
             flat = {q: S.reshape(len(S), -1) for q, S in targets.items()}
-            return _modes.moment_counts(function, flat, rows, etas)
+            return _modes.moment_counts(function, flat, etas)
         return _modes.mode_counts(function, targets, etas, mask, solver=solver, axis_name=axis_name)
 
     counts = count(y, bin_etas)

@@ -86,7 +86,7 @@ def k_per_q(
     """
     function = "k_per_q"
     if isinstance(Y, Moments):
-        y, rows = _modes.target_products(function, Y, where, axis_name)
+        y = _modes.target_products(function, Y, where, axis_name)
         require_rows(function, "Y", Y.sums)
     else:
         y, mask = _modes.check_targets(function, Y, where, axis_name)
@@ -102,7 +102,7 @@ def k_per_q(
     per_quantity = _checks.flag(function, "per_quantity", per_quantity)
     solver = check_solver(function, solver)
     if isinstance(Y, Moments):
-        counts = _modes.moment_counts(function, y, rows, thresholds)
+        counts = _modes.moment_counts(function, y, thresholds)
     else:
         counts = _modes.mode_counts(
             function, y, thresholds, mask, solver=solver, axis_name=axis_name

@@ -54,25 +54,25 @@ def mode_count(
 
 
 @compiled()
-def _moment_count(S: jax.Array, n: jax.Array, eta: jax.Array) -> jax.Array:
-    """Counts the same from centred products S (p, p) of n rows."""
+def _moment_count(S: jax.Array, eta: jax.Array) -> jax.Array:
+    """Counts the same from centred products S (p, p).
+
+    How many rows there were is not known: weights and decay change their count.
+    """
     S = lax.stop_gradient(S)
     finite = jnp.isfinite(jnp.trace(S))
     scale = jnp.max(jnp.abs(S))
     S = _numerics.infinities_to_nan(_numerics.safe_divide(S, scale))
     spectrum = _lapack.eigvalsh(S)[::-1]
-    # Below this eigenvalues are rounding, which would count at a threshold of 1.
+    # Below this eigenvalues are rounding of S, which would count at a threshold of 1.
     spectrum = jnp.where(spectrum > jnp.finfo(S.dtype).eps * len(S) * spectrum[0], spectrum, 0)
     explained = jnp.cumsum(spectrum)
     reached = explained >= eta.astype(S.dtype) * explained[-1]
-    # No int32 counts so many rows; the width bounds it earlier.
-    rows = jnp.minimum(jnp.floor(n), len(S) + 1).astype(jnp.int32)
-    most = jnp.clip(rows - 1, 1, len(S))
-    modes = _until(reached, most)
+    modes = _until(reached, len(S))
     return jnp.where(finite, jnp.where(scale == 0, 1, modes), 0)
 
 
-def _until(reached: jax.Array, most: jax.Array) -> jax.Array:
+def _until(reached: jax.Array, most: ArrayLike) -> jax.Array:
     return jnp.clip(jnp.sum(~reached, dtype=jnp.int32) + 1, 1, most)
 
 
@@ -141,21 +141,20 @@ def mode_counts(
 def moment_counts(
     function: str,
     S: Mapping[str, jax.Array],
-    n: Mapping[str, jax.Array],
     thresholds: Mapping[str, float],
 ) -> dict[str, jax.Array]:
-    """Counts the modes of every quantity from its centred products and its rows."""
-    counts = {q: _moment_count(x, n[q], jnp.asarray(thresholds[q], x.dtype)) for q, x in S.items()}
+    """Counts the modes of every quantity from its centred products."""
+    counts = {q: _moment_count(x, jnp.asarray(thresholds[q], x.dtype)) for q, x in S.items()}
     return _checked(function, counts, "auto")
 
 
 def target_products(
     function: str, Y: Moments, where: object, axis_name: Hashable | None
-) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """Returns the centred products of every target, and its rows."""
+) -> dict[str, jax.Array]:
+    """Returns the centred products of every target."""
     refuse_others(function, where=where)
     m = one_set(function, "Y", Y.sums, targets=True, axis_name=axis_name)
-    return dict(m.Syy or {}), {q: m.n[m.group(q)] for q in m.Szy}
+    return dict(m.Syy or {})
 
 
 def largest(counts: Mapping[str, jax.Array]) -> jax.Array:

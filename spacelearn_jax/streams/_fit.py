@@ -137,13 +137,13 @@ def _sized(
 ) -> dict[str, int]:
     """Returns k of every quantity; without ``data`` just checks what needs none."""
     if k_thresholds is not None:
-        products, rows = _modes.target_products(NAME, m, None, None)
+        products = _modes.target_products(NAME, m, None, None)
         etas = _modes.resolve_thresholds(
             NAME, "k_thresholds", k_thresholds, None, "", products, DEFAULT_THRESHOLD
         )
         if not data:
             return {}
-        counts = _modes.moment_counts(NAME, products, rows, etas)
+        counts = _modes.moment_counts(NAME, products, etas)
         k = {q: min(int(count), *m.sums.Szy[q].shape) for q, count in counts.items()}
     sizes = _checks.sizes(NAME, 32 if k is None else k, moment_limits(m.sums))
     check_solver(NAME, solver, needs=max(sizes))

@@ -59,6 +59,16 @@ def check_state(
             f"a {type(state).__name__}",
             "The order is update(Z, Y, state).",
         )
+    dtype = state.drift.dtype
+    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
+        raise _checks.failure(
+            TypeError,
+            function,
+            "state",
+            "of float32, as JAX's 64 bits are off",
+            f"one of {dtype}",
+            "Turn jax_enable_x64 on, or start a new state.",
+        )
     shapes = state.space.target_shapes or {}
     _checks.known_names(function, "Y", Y, shapes, "the quantities that are tracked")
     _checks.has_names(function, "Y", Y, shapes)

@@ -124,8 +124,8 @@ def _init(
         # Of their own: a buffer that is in a state twice can't be donated.
         W_prev={q: jnp.array(w, copy=True) for q, w in space.W.items()},
         step=jnp.zeros((), jnp.int32),
-        # A batch without a valid row solves nothing: the first one that has some does.
-        refreshes=(moments.n[""] > 0).astype(jnp.int32),
+        # A batch without valid rows solves nothing: the first one that has some does.
+        refreshes=_solvable(moments)[""].astype(jnp.int32),
         drift=jnp.zeros((), dtype),
         since=jnp.zeros((), jnp.int32),
         moments=moments,
@@ -164,14 +164,15 @@ def _is_due(every: Every, state: TrackerState, moments: _moments.Sums) -> jax.Ar
         interval = every(state.step) if callable(every) else every
         interval = _checks.scalar("SubspaceTracker.update", "every(step)", interval)
         due = state.since + 1 >= jnp.ceil(interval).astype(jnp.int32)
-    # Before any row was seen there is nothing to solve. What is seen first is solved at once.
-    starts = [unseen & (moments.n[group] > 0) for group, unseen in _unseen(state).items()]
-    return (moments.n[""] > 0) & (due | functools.reduce(jnp.logical_or, starts))
+    # Before rows were seen there is nothing to solve. What is seen first is solved at once.
+    before, now = _solvable(state.moments), _solvable(moments)
+    starts = [now[group] & ~before[group] for group in moments.Szz]
+    return now[""] & (due | functools.reduce(jnp.logical_or, starts))
 
 
-def _unseen(state: TrackerState) -> dict[str, jax.Array]:
-    """Tells of which groups of quantities no row was seen yet."""
-    return {group: state.moments.n[group] == 0 for group in state.moments.Szz}
+def _solvable(moments: _moments.Sums) -> dict[str, jax.Array]:
+    """Tells of which groups of quantities there are rows enough to covary."""
+    return {group: n > 1 for group, n in moments.n.items()}
 
 
 def _refreshed(
@@ -182,8 +183,8 @@ def _refreshed(
     shapes = dict(old.target_shapes or {})
     space = from_moments(moments, k, shapes, solver, old.W if align else None)
     # A quantity without data has no earlier subspace to have moved from.
-    unseen = _unseen(state)
-    W_prev = {q: jnp.where(unseen[moments.group(q)], w, old.W[q]) for q, w in space.W.items()}
+    before = _solvable(state.moments)
+    W_prev = {q: jnp.where(before[moments.group(q)], old.W[q], w) for q, w in space.W.items()}
     moved = sum(projector_distance(w, W_prev[q]) for q, w in space.W.items())
     return TrackerState(
         space=space,

@@ -107,6 +107,30 @@ def ill_conditioned(dtype, decades=3.0, n=400):
     return Z.astype(dtype), {"y": (y + 1e-3 * rng.normal(size=y.shape)).astype(dtype)}
 
 
+@pytest.mark.parametrize("total", [0.1, 1.0, 3.0, 500.0])
+def test_sizes_do_not_depend_on_the_scale_of_weights(total):
+    rng = np.random.default_rng(0)
+    Z, y = rng.normal(size=(500, 8)), rng.normal(size=(500, 1, 4, 4))
+    weights = np.full(500, total / 500, np.float32)
+    m = Moments.from_batch(Z.astype("f"), {"y": y.astype("f")}, sample_weight=weights)
+    assert k_per_q(m, 0.95) == k_per_q({"y": y.astype("f")}, 0.95)
+    assert solve_dims(m, 4, 0.9, 0.9) == solve_dims({"y": y.astype("f")}, 4, 0.9, 0.9)
+
+
+def test_sizes_of_decayed_moments_are_those_of_what_they_hold():
+    rng = np.random.default_rng(0)
+    m, S, n, mean = Moments.zeros(4, {"y": 40}), np.zeros((40, 40)), 0.0, np.zeros(40)
+    for _ in range(30):
+        y = rng.normal(size=(4, 40)).astype("f")
+        m = m.update(y[:, :4], {"y": y}, decay=0.5)
+        S += n * np.outer(mean, mean)
+        n, mean, S = 0.5 * n + 4, 0.5 * n * mean + y.sum(0), 0.5 * S + y.T.astype(float) @ y
+        mean /= n
+        S -= n * np.outer(mean, mean)
+    share = np.cumsum(np.linalg.eigvalsh(S)[::-1]) / np.trace(S)
+    assert k_per_q(m, 0.99)["y"] == np.sum(share < 0.99) + 1 > 10
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_decoders_of_latents_of_different_scales(dtype, x64):
     Z, Y = ill_conditioned(dtype)

@@ -62,10 +62,11 @@ def test_the_first_update_of_an_empty_state_solves():
     assert_same_space(state.space, TRACKER.init(*mixed(0)).space, 1e-5)
 
 
+@pytest.mark.parametrize("few", [0, 1])  # one row covaries with nothing
 @pytest.mark.parametrize("started", ["with the other", "without a row"])
-def test_a_quantity_is_solved_with_its_first_rows(started):
-    tracker = track_subspaces(K, every=100, align=False)
-    none, every = np.zeros(24, bool), np.ones(24, bool)
+def test_a_quantity_is_solved_with_its_first_rows(started, few):
+    tracker = track_subspaces(K, every=100, align=False, decay=0.0)
+    none, every = np.arange(24) < few, np.ones(24, bool)
     where = {"p": every if started == "with the other" else none, "s": none}
     state = tracker.init(*mixed(0), where=where)
     assert not np.any(state.space.A["s"])
@@ -81,13 +82,22 @@ def test_a_quantity_is_solved_with_its_first_rows(started):
     assert int(state.refreshes) == refreshes
 
 
-def test_a_start_without_a_valid_row_solves_at_the_next_update():
-    tracker = track_subspaces(K, every=100, align=False)
-    state = tracker.init(*mixed(0), where=np.zeros(24, bool))
+@pytest.mark.parametrize("few", [0, 1])
+def test_a_start_without_valid_rows_solves_at_the_next_update(few):
+    tracker = track_subspaces(K, every=100, align=False, decay=0.0)
+    state = tracker.init(*mixed(0), where=np.arange(24) < few)
     assert int(state.refreshes) == 0
     state = tracker.update(*mixed(0), state)
     assert int(state.refreshes) == 1
     assert_same_space(state.space, tracker.init(*mixed(0)).space, 1e-5)
+
+
+def test_a_float64_state_is_refused_without_64_bits():
+    with jax.enable_x64(True):
+        Z, Y = mixed(0)
+        state = TRACKER.init(Z.astype(jnp.float64), Y)
+    with pytest.raises(TypeError, match="state must be of float32, .* got one of float64"):
+        TRACKER.update(*mixed(0), state)
 
 
 def test_the_state_round_trips_as_a_pytree():

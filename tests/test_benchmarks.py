@@ -95,6 +95,16 @@ def test_without_the_original_ours_is_measured_alone(tmp_path):
     assert f"| {label} |" in table
 
 
+@pytest.mark.parametrize("folder", ["results", "results/h200"])
+def test_the_readme_has_the_tables_of_the_results(folder):
+    readme = (ROOT / "benchmarks" / "README.md").read_text()
+    parts = run("--table", "--out", str(ROOT / "benchmarks" / folder)).stdout.strip().split("\n\n")
+    measured = [part for part in parts if not part.endswith("not measured.")]
+    assert len(measured) >= 6
+    for part in measured:
+        assert part in readme
+
+
 def test_another_dtype_has_results_of_its_own(tmp_path):
     options = ["--quick", "--rounds", "1", "--out", str(tmp_path)]
     done = run("--dtype", "bfloat16", "--no-growth", *options, script="benchmarks.losses")

@@ -61,7 +61,7 @@ def gathered(
             piece = cut(name, piece)
             batch = _on_device(source, piece)
             if state is None:
-                state = _begun(piece, batch, fourth=fourth, known=path is not None)
+                state = _begun(name, piece, batch, fourth=fourth, known=path is not None)
                 check(state.m)
                 if saved is not None and path is not None:
                     state = _checkpoint.resumed(name, path, saved, state)
@@ -95,10 +95,10 @@ def _on_device(source: Source, piece: Piece) -> _Batch:
     return z, y, mask
 
 
-def _begun(piece: Piece, batch: _Batch, *, fourth: bool, known: bool) -> State:
+def _begun(name: str, piece: Piece, batch: _Batch, *, fourth: bool, known: bool) -> State:
     """Returns the state before the first piece, ``known`` by what a checkpoint tells it by."""
     z, y, _ = batch
-    m = _zero(z, y, fourth=fourth)
+    m = _zero(name, z, y, fourth=fourth)
     if not known:
         return State(m, z.shape[0], first=0, made=[])
     # Of what is read: an encoder may round otherwise on another device.
@@ -107,9 +107,9 @@ def _begun(piece: Piece, batch: _Batch, *, fourth: bool, known: bool) -> State:
     return State(m, z.shape[0], first, made)
 
 
-def _zero(Z: jax.Array, Y: Mapping[str, jax.Array], *, fourth: bool) -> Moments:
+def _zero(name: str, Z: jax.Array, Y: Mapping[str, jax.Array], *, fourth: bool) -> Moments:
     dtype = _numerics.compute_dtype(Z, *Y.values())
-    shapes, widths = _given.sizes("fit_stream", {q: y.shape[1:] for q, y in Y.items()})
+    shapes, widths = _given.sizes(name, {q: y.shape[1:] for q, y in Y.items()})
     sums = _moments.zeros(Z.shape[1], widths, dtype, targets=True, fourth=fourth, missing=False)
     return Moments(sums, shapes)
 

@@ -237,6 +237,11 @@ def test_damaged_and_foreign_checkpoints(tmp_path, batch):
         with path.open("wb") as file:
             np.savez(file, header=np.array(json.dumps(wrong)), **arrays)
         refused("a file of another kind")
+    for version in (header["version"] - 1, header["version"] + 1):
+        with path.open("wb") as file:
+            changed = json.dumps(header | {"version": version})
+            np.savez(file, header=np.array(changed), **arrays)
+        refused(f"version {version}, this release reads")
     path.write_bytes(good)
     refused("starts with other rows", rows(1, 200, "float32"))
     refused("other quantities", (batch[0], {"p": batch[1]["p"]}))

@@ -38,6 +38,8 @@ def _gram_svd(A: jax.Array) -> Factors:
     if A.shape[0] < A.shape[1]:
         U, s, Vt = _gram_svd(A.T)
         return Vt.T, s, U.T
+    scale = _numerics.power_of_two(jnp.max(jnp.abs(A)))
+    A = A / scale  # or squares would leave the range of the dtype
     G = _numerics.matmul(A.T, A)
     values, V = _lapack.eigh(G)
     # Of a 1 x 1 matrix LAPACK returns 1 as the vector without reading it, also for NaN.
@@ -47,7 +49,7 @@ def _gram_svd(A: jax.Array) -> Factors:
     U = U * jnp.where(s < 0, -1, 1).astype(U.dtype)[None]
     s = jnp.abs(s)
     order = jnp.argsort(-s)
-    return U[:, order], s[order], V[:, order].T
+    return U[:, order], scale * s[order], V[:, order].T
 
 
 def _randomized(A: jax.Array, solver: LowRank) -> Factors:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from spacelearn_jax import _numerics, _stacks
-from spacelearn_jax.linalg import _factors, _gram
+from spacelearn_jax.linalg import _factors, _gram, _lapack
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
 Vectors = tuple[jax.Array, jax.Array]
@@ -22,9 +22,16 @@ def vectors(A: jax.Array, k: int, solver: Solver) -> Vectors:
     """
     if solver != "auto":
         return _first(_factors.factors(A, solver), k)
+    if A.shape[0] < A.shape[1]:
+        V, U = vectors(A.T, k, solver)
+        return U, V
     A = _scaled(A)
-    found, enough = _by_products(A, k)
-    return lax.cond(enough, lambda: found, lambda: _first(_factors.factors(A, "svd"), k))
+    found, span, each = _by_products(A, k)
+
+    def turned() -> Vectors:
+        return lax.cond(span, lambda: _turned(A, found[1]), lambda: _first(_lapack.svd(A), k))
+
+    return lax.cond(each, lambda: found, turned)
 
 
 def of_stack(A: jax.Array, k: int, solver: Solver) -> Vectors:
@@ -41,9 +48,12 @@ def of_stack(A: jax.Array, k: int, solver: Solver) -> Vectors:
 
 def _at_once(A: jax.Array, k: int) -> Vectors:
     """Takes products for all of a stack, or takes one after the other if they are not enough."""
-    found, enough = jax.vmap(lambda A: _by_products(_scaled(A), k))(A)
+    if A.shape[1] < A.shape[2]:
+        V, U = _at_once(A.mT, k)
+        return U, V
+    found, _, each = jax.vmap(lambda A: _by_products(_scaled(A), k))(A)
     one_by_one = functools.partial(_stacks.each, lambda A: vectors(A, k, "auto"), A)
-    return lax.cond(jnp.all(enough), lambda: found, one_by_one)
+    return lax.cond(jnp.all(each), lambda: found, one_by_one)
 
 
 def of_cross(
@@ -81,34 +91,43 @@ def _scaled(A: jax.Array) -> jax.Array:
     return A / _numerics.power_of_two(jnp.max(jnp.abs(A)))
 
 
-def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array]:
-    """Corrects eigenvectors of the smaller Gram matrix once, and tells if that is enough.
+def _unit(X: jax.Array) -> jax.Array:
+    return X / jnp.linalg.norm(X, axis=0)[None]
 
-    Squaring leaves V of A^T A off by eps s_1^2 over the gap of the squares: A^T A v_i of the
-    k leading ones is not orthogonal to v_j of the rest. As the product of A^T with A v_i it
-    tells by how much, up to eps s_1 s_i, which an SVD rounds as well: v_i lacks E_ji v_j with
-    E_ji = v_j^T A^T (A v_i) / (s_i^2 - s_j^2), and what lacks then is |E|^2.
+
+def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array, jax.Array]:
+    """Corrects eigenvectors of A^T A (n, n) once, and tells if that is enough.
+
+    That is, enough for the span of the ``k`` leading ones, and for each of them.
+
+    Squaring leaves V off by eps s_1^2 over the gap of the squares: A^T A v_i is not orthogonal
+    to v_j. As the product of A^T with A v_i it tells by how much, up to eps s_1 s_i, which an
+    SVD rounds as well: v_i lacks E_ji v_j with E_ji = v_j^T A^T (A v_i) / (s_i^2 - s_j^2), and
+    what lacks then is |E|^2.
 
     Reference:
         Ogita and Aishima, Iterative refinement for singular value decomposition based on
         matrix multiplication, J. Comput. Appl. Math. 369, 2020.
     """
-    if A.shape[0] < A.shape[1]:
-        (V, U), enough = _by_products(A.T, k)
-        return (U, V), enough
     squares, V = _gram.right_vectors(A, None)
-    first, rest = V[:, :k], V[:, k:]
+    first = V[:, :k]
     Y = _numerics.matmul(A, first)
     lengths = jnp.sum(jnp.square(Y), axis=0)
-    off = _numerics.gram(rest, _numerics.gram(A, Y, None), None)
-    E = off / (lengths[None] - squares[k:, None])
+    squares = jnp.concatenate([lengths, squares[k:]])
+    off = _numerics.gram(V, _numerics.gram(A, Y, None), None)
+    own = jnp.eye(len(V), k, dtype=bool)
+    E = jnp.where(own, 0, off / jnp.where(own, 1, lengths[None] - squares[:, None]))
     eps = jnp.finfo(A.dtype).eps
     # NaN, in which under- and overflow end, is not less than anything.
-    enough = (jnp.sum(jnp.square(E)) < eps) & (lengths[-1] > eps * lengths[0])
-
-    def unit(X: jax.Array) -> jax.Array:
-        return X / jnp.linalg.norm(X, axis=0)[None]
-
-    lacking = _numerics.matmul(rest, E)
+    span = (jnp.sum(jnp.square(E[k:])) < eps) & (lengths[-1] > eps * lengths[0])
+    each = span & (jnp.sum(jnp.square(E)) < eps)
+    # Without the latter the first k are turned among themselves afterwards.
+    lacking = _numerics.matmul(V, E.at[:k].set(jnp.where(each, E[:k], 0)))
     Y = Y + _numerics.matmul(A, lacking)
-    return (unit(Y), unit(first + lacking)), enough
+    return (_unit(Y), _unit(first + lacking)), span, each
+
+
+def _turned(A: jax.Array, right: jax.Array) -> Vectors:
+    """Returns the singular vectors of ``A`` within an accurate span of right ones."""
+    right = _gram.refined(A, right, None)
+    return _unit(_numerics.matmul(A, right)), right

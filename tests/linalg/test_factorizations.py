@@ -56,6 +56,15 @@ def test_defining_equations(x64, A, spectrum, solver, tolerance):
     assert np.all(U[np.argmax(np.abs(U), axis=0), np.arange(r)] > 0)
 
 
+@solvers
+@pytest.mark.parametrize("scale", [2.0**-100, 2.0**-66, 2.0**66, 2.0**120])
+def test_no_square_leaves_the_range(scale, solver, tolerance):
+    A = prescribed(np.array([5.0, 3.0, 1.0, 1.0, 0.5]), (20, 5)).astype(np.float32)
+    U, s, Vt = factorize(A, solver)
+    for got, expected in zip(factorize(scale * A, solver), (U, scale * s, Vt), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5 * np.max(abs(expected)))
+
+
 @pytest.mark.parametrize("function", [linalg.full, linalg.singular_values])
 def test_cuda_is_not_asked_to_rotate_columns(function):
     """Its default loses their lengths, and so a float32 singular value by 7e-5."""

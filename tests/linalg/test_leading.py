@@ -19,6 +19,7 @@ SPECTRA = {
     "four decades": np.geomspace(1, 1e-4, N),
     "six decades": np.geomspace(1, 1e-6, N),
     "harmonic": 1 / np.arange(1.0, N + 1),
+    "steep": np.arange(1.0, N + 1) ** -2,
     "flat": np.linspace(1, 0.5, N),
     "a gap": np.r_[np.linspace(1, 0.5, K), np.full(N - K, 1e-3)],
     "a gap below two decades": np.r_[np.geomspace(1, 1e-2, K), np.full(N - K, 1e-3)],
@@ -60,6 +61,21 @@ def test_spans_are_those_of_an_svd(spectrum, shape, scale):
         error = 16 * EPS / gap
         assert np.linalg.norm(projector(U) - projector(left[:, :K]), 2) < error
         assert np.linalg.norm(projector(V) - projector(right[:K].T), 2) < error
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("k", [K, N])
+@pytest.mark.parametrize("name", ["two decades", "harmonic", "steep", "flat"])
+def test_each_vector_is_that_of_an_svd(name, k, shape):
+    """Also where all directions are asked for, so that their span says nothing of them."""
+    A = prescribed(SPECTRA[name], shape).astype(np.float32)
+    left, s, right = np.linalg.svd(A.astype(np.float64), full_matrices=False)
+    gaps = -np.diff(s, append=-s[-1])
+    error = 4 * EPS * s[0] / np.minimum(gaps, np.r_[np.inf, gaps[:-1]])[:k]
+    for X, exact in zip(vectors(A, k, "auto"), (left, right.T), strict=True):
+        X = np.asarray(X)
+        signed = X * np.sign(np.sum(X * exact[:, :k], axis=0))
+        assert (np.linalg.norm(signed - exact[:, :k], axis=0) < error).all()
 
 
 @pytest.mark.parametrize("name", ["two decades", "harmonic", "flat", "a gap"])

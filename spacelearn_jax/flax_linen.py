@@ -117,16 +117,6 @@ class SubspaceTracker(nn.Module):
         )
         stored = self.use_running_average if use_running_average is None else use_running_average
         stored = _checks.flag("SubspaceTracker", "use_running_average", stored)
-        if Y is None and not (stored and self.has_variable(COLLECTION, "state")):
-            raise _checks.failure(
-                ValueError,
-                "SubspaceTracker",
-                "Y",
-                "given in training and in init",
-                "None",
-                "Pass the targets, or use_running_average=True once the state is there.",
-            )
-
         if not (self.is_initializing() or self.has_variable(COLLECTION, "state")):
             raise _checks.failure(
                 ValueError,
@@ -135,6 +125,15 @@ class SubspaceTracker(nn.Module):
                 "given to apply",
                 "none",
                 "Call init first, and pass the variables that it returns.",
+            )
+        if Y is None and not (stored and self.has_variable(COLLECTION, "state")):
+            raise _checks.failure(
+                ValueError,
+                "SubspaceTracker",
+                "Y",
+                "given in training and in init",
+                "None",
+                "Pass the targets, or use_running_average=True once the state is there.",
             )
 
         def first() -> TrackerState:

@@ -51,6 +51,7 @@ def mapping(
 
 def has_names(function: str, argument: str, value: Mapping[str, Any], names: Iterable[str]) -> None:
     """Requires that ``value`` holds every one of ``names``."""
+    names = list(names)
     for name in names:
         if name not in value:
             raise failure(
@@ -59,7 +60,7 @@ def has_names(function: str, argument: str, value: Mapping[str, Any], names: Ite
                 argument,
                 f"a mapping that holds {name!r}",
                 held(value),
-                missing(name, value),
+                missing(name, set(value) - set(names)),
             )
 
 

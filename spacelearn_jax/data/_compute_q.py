@@ -1,5 +1,6 @@
 """Calling several quantity functions on one set of named inputs."""
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping
@@ -95,16 +96,21 @@ class _Inputs:
         self.takes = [p.name for p in parameters if p.kind in _BY_NAME]
         self.needs = [p.name for p in parameters if p.kind in _BY_NAME and p.default is p.empty]
         self.takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        self.annotations = _annotations(function)
+        hints = _annotations(function)
+        self.annotations = {name: hints[name] for name in self.takes if name in hints}
 
 
 def _annotations(function: Callable) -> dict[str, Any]:
     """Resolves annotations; those that can't be resolved say nothing."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    if not inspect.isroutine(function) and not inspect.isclass(function):
+        function = type(function).__call__  # an instance's own hints are those of its fields
     try:
-        hints = typing.get_type_hints(function)
+        return typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError, SyntaxError):
         return {}
-    return {name: hint for name, hint in hints.items() if name != "return"}
 
 
 def _check_annotations(caller: str, inputs: dict[str, _Inputs]) -> None:
@@ -223,5 +229,4 @@ def joined(
     """Builds the function behind ``compute_Q`` with errors in the caller's name."""
     both = Joined(caller, register(caller, arg_functions, kwarg_functions), finish)
     _check_annotations(caller, both.inputs)
-
     return both

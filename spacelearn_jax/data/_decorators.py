@@ -14,7 +14,7 @@ _Convert = Callable[[Any], Any]
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, jax.Array | np.ndarray)
+    return isinstance(x, jax.Array | np.ndarray | np.generic)
 
 
 def _on_arguments(

@@ -8,7 +8,7 @@ from jax import lax
 
 from spacelearn_jax import _numerics
 from spacelearn_jax.linalg import _lapack
-from spacelearn_jax.linalg._solvers import LowRank, Solver
+from spacelearn_jax.linalg._solvers import LowRank, Solver, random_key
 
 Factors = tuple[jax.Array, jax.Array, jax.Array]
 Product = Callable[[jax.Array], jax.Array]
@@ -68,7 +68,7 @@ def randomized_svd(
     """Factors a matrix A (m, n) that is known by ``times(X)`` = A X and ``back(Q)`` = A^T Q."""
     m, n = shape
     width = min(solver.rank + solver.oversample, m, n)
-    test = jax.random.normal(jax.random.key(solver.seed), (n, width), dtype)
+    test = jax.random.normal(random_key(solver), (n, width), dtype)
     Q = _lapack.qr(times(test))[0]
     for _ in range(solver.n_iter):
         Q = _lapack.qr(times(_lapack.qr(back(Q))[0]))[0]

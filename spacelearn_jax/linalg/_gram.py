@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from spacelearn_jax import _numerics
 from spacelearn_jax.linalg import _lapack
-from spacelearn_jax.linalg._solvers import LowRank
+from spacelearn_jax.linalg._solvers import LowRank, random_key
 
 
 def right_vectors(A: jax.Array, axis_name: Hashable | None) -> tuple[jax.Array, jax.Array]:
@@ -59,7 +59,7 @@ def range_finder(A: jax.Array, solver: LowRank, axis_name: Hashable | None) -> j
     """
     n = A.shape[1]
     width = min(solver.rank + solver.oversample, n)
-    X = _lapack.qr(jax.random.normal(jax.random.key(solver.seed), (n, width), A.dtype))[0]
+    X = _lapack.qr(jax.random.normal(random_key(solver), (n, width), A.dtype))[0]
     for _ in range(solver.n_iter + 1):
         T = _numerics.matmul(A, X)
         T = _numerics.matmul(T, right_vectors(T, axis_name)[1])

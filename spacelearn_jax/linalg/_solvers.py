@@ -3,6 +3,9 @@
 import dataclasses
 from typing import Any
 
+import jax
+import numpy as np
+
 from spacelearn_jax import _checks
 
 #: Names of the exact routes.
@@ -51,12 +54,19 @@ class LowRank:
         for name, minimum in (("rank", 1), ("oversample", 0), ("n_iter", 0)):
             value = _checks.integer("LowRank", name, getattr(self, name), minimum=minimum)
             object.__setattr__(self, name, value)
-        # jax.random.key takes no more than 63 bits.
         seed = _checks.integer("LowRank", "seed", self.seed, minimum=0, maximum=2**63 - 1)
         object.__setattr__(self, "seed", seed)
 
 
 Solver = str | LowRank
+
+
+def random_key(solver: LowRank) -> jax.Array:
+    """Returns the random key of the test matrix."""
+    # Without 64 bits jax.random.key reads the lower half of a seed alone.
+    high, low = divmod(solver.seed, 2**32)
+    key = jax.random.key(np.uint32(low))
+    return jax.random.fold_in(key, np.uint32(high)) if high else key
 
 
 def check_solver(function: str, solver: Any, *, needs: int = 1) -> Solver:

@@ -63,7 +63,7 @@ class Objective:
             parameters.append(inspect.Parameter(name, inspect.Parameter.VAR_KEYWORD))
         return inspect.Signature(parameters)
 
-    def terms(self, *, step: ArrayLike = 0, **inputs: Any) -> tuple[Terms, Terms]:
+    def terms(self, /, *, step: ArrayLike = 0, **inputs: Any) -> tuple[Terms, Terms]:
         """Evaluates the terms.
 
         Args:
@@ -108,7 +108,7 @@ class Objective:
             own[name] = x
         return own, nested
 
-    def __call__(self, *, step: ArrayLike = 0, **inputs: Any) -> tuple[jax.Array, Terms]:
+    def __call__(self, /, *, step: ArrayLike = 0, **inputs: Any) -> tuple[jax.Array, Terms]:
         """Returns the weighted sum and the unweighted terms."""
         own, nested = self.terms(step=step, **inputs)
         return weighted_sum(own, resolve(self.weights, step)), own | nested

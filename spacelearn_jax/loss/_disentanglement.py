@@ -28,42 +28,51 @@ _EPS = 1e-8
 
 
 def _pair_sums(C: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
-    """Sums the squares in each block of a stacked correlation matrix, (Q, Q)."""
+    """Sums the squares in each block of a stacked correlation matrix, (Q, Q).
+
+    A block that is not finite makes its own sum, and its gradient, NaN.
+    """
     quantity = np.repeat(np.arange(len(sizes)), sizes)
     member = jnp.asarray(quantity[:, None] == np.arange(len(sizes)), C.dtype)
-    rows = _numerics.matmul(member.T, jnp.square(C))
-    return _numerics.matmul(rows, member)
+
+    def blocks(x: jax.Array) -> jax.Array:
+        return _numerics.matmul(_numerics.matmul(member.T, x), member)
+
+    finite = jnp.isfinite(C)
+    bad = blocks(jnp.asarray(~finite, C.dtype)) > 0
+    return blocks(jnp.square(jnp.where(finite, C, 0))) * jnp.where(bad, jnp.nan, 1)
 
 
-# Sums over the rows of one device of products of centred coordinates X, (K, K). The
-# derivative d(X^T X) = T + T^T, T = X^T dX, is written by hand: one product where the
-# general rule has two, also in reverse, where X dC + X dC^T becomes X (dC + dC^T).
+# Sums over the rows of one device of products of centred coordinates X, (K, K), and of X, (K,).
+# The derivative d(X^T X) = T + T^T, T = X^T dX, is written by hand: one product where the
+# general rule has two, also in reverse, where X dC + X dC^T becomes X (dC + dC^T). Sums of X
+# are what rounding leaves of means, and have none.
+_Sums = tuple[jax.Array, jax.Array]
 
 
 @jax.custom_jvp
-def _products(X: jax.Array) -> jax.Array:
-    return X.T @ X
+def _products(X: jax.Array) -> _Sums:
+    return X.T @ X, jnp.sum(X, axis=0)
 
 
 @_products.defjvp
-def _products_jvp(
-    primals: tuple[jax.Array], tangents: tuple[jax.Array]
-) -> tuple[jax.Array, jax.Array]:
+def _products_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[_Sums, _Sums]:
     (X,), (dX,) = primals, tangents
     T = X.T @ dX
-    return _products(X), T + T.T
+    products, sums = _products(X)
+    return (products, sums), (T + T.T, jnp.zeros_like(sums))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _products_of_latents(
     Z: jax.Array, W_all: jax.Array, where: jax.Array | None, axis_name: Hashable | None
-) -> jax.Array:
+) -> _Sums:
     return _products(_centred_coordinates(Z, W_all, where, axis_name))
 
 
 def _products_of_latents_jvp(
     axis_name: Hashable | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[_Sums, _Sums]:
     # The columns of X sum to zero over all devices, so latents need not be centred:
     # X^T d(Zc W^T) = (X^T dZ) W^T + (X^T Z) dW^T. In reverse that is X ((dC + dC^T) W), which
     # meets the batch in one product, and nothing else.
@@ -75,7 +84,8 @@ def _products_of_latents_jvp(
         T += (X.T @ _numerics.zero_masked(dZ, where)) @ W_all.T
     if not isinstance(dW, SymbolicZero):
         T += (X.T @ _numerics.center(Z, where, axis_name)) @ dW.T
-    return _products(X), T + T.T
+    products, sums = _products(X)
+    return (products, sums), (T + T.T, jnp.zeros_like(sums))
 
 
 _products_of_latents.defjvp(_products_of_latents_jvp, symbolic_zeros=True)
@@ -107,12 +117,15 @@ def _correlations_by_pair(
     n = _numerics.count(Z, where, axis_name, dtype)
     if coordinates is None:
         W_all = _batch.stack(W, dtype)
-        products = _products_of_latents(Z.astype(dtype), W_all, where, axis_name)
+        found = _products_of_latents(Z.astype(dtype), W_all, where, axis_name)
     else:
-        products = _products(_numerics.center(coordinates(dtype), where, axis_name))
-    products = _numerics.total(products, axis_name)
-    std = _numerics.safe_sqrt(jnp.diagonal(products) / jnp.maximum(n - 1, 1))
-    # A column without variance becomes zero, without gradient: std = 0 carries none.
+        found = _products(_numerics.center(coordinates(dtype), where, axis_name))
+    products, sums = (_numerics.total(x, axis_name) for x in found)
+    squares = jnp.diagonal(products)
+    # A column without variance becomes zero, without gradient: std = 0 carries none. Of one
+    # that is constant rounding leaves a constant, n x^2 for the sum of squares.
+    varies = n * squares > 2 * jnp.square(sums)
+    std = _numerics.safe_sqrt(jnp.where(varies, squares, 0) / jnp.maximum(n - 1, 1))
     scale = jnp.where(std == 0, 0, 1 / (std + _EPS))
     C = scale[:, None] * products * scale[None] / n
     sizes = _batch.Layout.of(W).sizes

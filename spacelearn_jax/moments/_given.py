@@ -245,11 +245,14 @@ def refuse_others(function: str, **others: Any) -> None:
     """Requires that nothing else of a batch comes with moments."""
     for argument, value in others.items():
         if value is not None:
+            fix = "Moments hold targets already, and only the rows that counted."
+            if isinstance(value, int):
+                fix = f"Moments hold targets already: pass the size by name, as k={value}."
             raise _checks.failure(
                 TypeError,
                 function,
                 argument,
                 "left out beside moments",
                 _checks.described(value),
-                "Moments hold targets already, and only the rows that counted.",
+                fix,
             )

@@ -26,7 +26,7 @@ def _row_angles(old: jax.Array, new: jax.Array, match: jax.Array, G: jax.Array) 
     sine = _numerics.safe_sqrt(jnp.sum(jnp.square(rest), axis=1))
     far = cosine < _CLOSE
     # Rows longer than 1 are no directions; the original reads no angle between them.
-    close = jnp.where(cosine > 2 - _CLOSE, 0, jnp.arctan2(sine, cosine))
+    close = jnp.where(cosine > 2 - _CLOSE, 0, jnp.arctan2(sine, jnp.where(far, 1, cosine)))
     return jnp.where(far, jnp.arccos(jnp.where(far, cosine, 0)), close)
 
 

@@ -31,18 +31,18 @@ def mode_count(
     """
     y = _numerics.flatten(lax.stop_gradient(y), _numerics.compute_dtype(y))
     yc = _numerics.center(y, where, axis_name)
-    variance = _numerics.total(jnp.sum(jnp.square(yc)), axis_name)
     X = yc if axis_name is None else _factors.tsqr(yc, axis_name)[1]
     _, s, _ = _factors.factors(X, solver) if solver != "auto" else (None, _exact(X), None)
     # Ratios first: squares of small targets would underflow.
     scale = s[0]
     spectrum = jnp.square(_numerics.safe_divide(s, scale))
+    variance = jnp.sum(jnp.square(_numerics.safe_divide(yc, scale)))
+    variance = _numerics.total(variance, axis_name)
     explained = jnp.cumsum(spectrum)
-    # The exact spectrum is measured against its own sum, so that 1.0 is reached at the
-    # rank and not lost to rounding.
+    # The exact spectrum is measured against its own sum, so that 1.0 is reached.
     whole = explained[-1]
     if isinstance(solver, LowRank):
-        whole = jnp.maximum(whole, _numerics.safe_divide(variance, scale) / scale)
+        whole = jnp.maximum(whole, variance)
     reached = explained >= eta.astype(s.dtype) * whole
     n = _numerics.count(y, where, axis_name, s.dtype).astype(jnp.int32)
     most = jnp.minimum(jnp.maximum(n - 1, 1), y.shape[1])

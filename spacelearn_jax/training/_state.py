@@ -89,7 +89,8 @@ def check_state(
             "where",
             "of shape (B,), as in init",
             "a mapping by quantity",
-            "Start the state with where={q: mask} too, so that each has its own moments.",
+            "Start the state with where={q: mask} too (a Flax NNX module: missing=True), so "
+            "that each has its own moments.",
         )
     D = next(iter(state.moments.z_mean.values())).shape[0]
     if Z.shape[1] != D:

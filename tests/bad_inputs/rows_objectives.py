@@ -387,7 +387,10 @@ ROWS = [
         "balance",
         dict(balancer=loss.uncertainty),
         TypeError,
-        ("balancer must be a Balancer, got a function. Use uncertainty()."),
+        (
+            "balancer must be a Balancer, got a function. Make it with uncertainty(), "
+            "relobralo(), gradnorm() or another balancer's function."
+        ),
     ),
     Bad(
         "the state of another balancer",

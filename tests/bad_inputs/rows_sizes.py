@@ -123,8 +123,8 @@ ROWS = [
         dict(k={"pressure": 1, "vorticity": 2}),
         ValueError,
         (
-            "k['vorticity'] must be at most min(D, p) = 1, got 2. Lower it to 1, or pool the "
-            "target less."
+            "k['vorticity'] must be at most min(D, p) = 1, got 2. Lower it to 1. Class labels "
+            "enter as jax.nn.one_hot(labels, classes)."
         ),
     ),
     Bad(

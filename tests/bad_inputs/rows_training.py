@@ -176,7 +176,8 @@ ROWS = [
         ValueError,
         (
             "where must be of shape (B,), as in init, got a mapping by quantity. Start the "
-            "state with where={q: mask} too, so that each has its own moments."
+            "state with where={q: mask} too (a Flax NNX module: missing=True), so that each "
+            "has its own moments."
         ),
     ),
     Bad(

@@ -1,5 +1,6 @@
 """Joining quantity functions: who gets which input, and under which name."""
 
+import dataclasses
 import functools
 import inspect
 import pickle
@@ -134,3 +135,40 @@ def test_objectives_can_be_sent_to_workers():
     again = pickle.loads(pickle.dumps(objective))
     assert again(u=np.ones(3, np.float32))[0] == 0.5
     assert inspect.signature(again) == inspect.signature(objective)
+
+
+@dataclasses.dataclass
+class Scaled:
+    scale: int
+
+    def __call__(self, u: np.ndarray):
+        return u * self.scale
+
+
+@dataclasses.dataclass
+class Divided:
+    scale: float
+
+    def __call__(self, u: np.ndarray):
+        return u / self.scale
+
+
+def test_fields_of_a_callable_are_no_parameters():
+    call = data.compute_Q(a=Scaled(2), b=Divided(2.0))
+    assert call(u=3.0) == {"a": 6.0, "b": 1.5}
+
+
+def floats(u: float):
+    return u
+
+
+def scaled(u: np.ndarray, scale):
+    return u * scale
+
+
+@pytest.mark.parametrize(
+    "other", [Scaled(2), functools.partial(scaled, scale=2), jax.jit(Scaled(2).__call__)]
+)
+def test_annotations_are_seen_through_what_wraps_them(other):
+    with pytest.raises(TypeError, match="the parameter 'u' must be of one type, float as in 'a'"):
+        data.compute_Q(a=floats, b=other)

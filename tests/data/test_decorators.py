@@ -117,3 +117,9 @@ def test_an_array_of_text_is_no_array_for_a_device():
     with pytest.raises(TypeError, match="an argument must be .* got dtype <U1.*targets"):
         data.to_device(lambda x, names: x)(X, names)
     assert data.to_device(lambda x, names: names, targets=["x"])(X, names) is names
+
+
+def test_numpy_scalars_are_arrays_as_well():
+    shape = data.ensure_dim(lambda x: np.shape(x), dims=2)
+    assert shape(np.float32(1.0)) == shape(jnp.float32(1.0)) == (1, 1)
+    assert shape(1.0) == ()

@@ -1,6 +1,7 @@
 """The randomized solver: what it promises, and that it draws from its own seed."""
 
 import dataclasses
+import itertools
 
 import jax
 import numpy as np
@@ -59,3 +60,14 @@ def test_rank_is_capped_at_the_matrix(shape):
     U, s, Vt = linalg.full(A, solver=linalg.LowRank(10))
     assert (U.shape, s.shape, Vt.shape) == ((shape[0], 3), (3,), (3, shape[1]))
     np.testing.assert_allclose(s, np.linalg.svd(A, compute_uv=False), rtol=1e-5)
+
+
+def test_every_bit_of_a_seed_counts():
+    A = prescribed(np.linspace(1.0, 0.5, 12), (30, 12)).astype(np.float32)
+
+    def values(seed):
+        return np.asarray(linalg.singular_values(A, solver=linalg.LowRank(3, n_iter=0, seed=seed)))
+
+    drawn = [values(seed) for seed in (0, 1, 2**32, 2**32 + 1, 2**40)]
+    for first, second in itertools.combinations(drawn, 2):
+        assert (first != second).any()

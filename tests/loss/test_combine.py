@@ -429,3 +429,9 @@ def test_a_schedule_has_to_return_a_scalar():
     objective = combine({"a": lambda x: x}, {"a": lambda step: jnp.ones(2)})
     with pytest.raises(ValueError, match=r"combine: weights\['a'\] must be .*got shape \(2,\)"):
         objective(x=jnp.float32(1.0))
+
+
+def test_any_name_is_an_input():
+    objective = combine({"a": lambda self: jnp.mean(self)})
+    total, terms = objective(self=jnp.full(3, 2.0))
+    assert total == terms["a"] == 2

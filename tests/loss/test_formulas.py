@@ -202,3 +202,17 @@ def test_disentanglement_of_one_quantity_has_the_dtype_of_several(x64):
     for names in (("p",), ("p", "u")):
         got = loss.disentanglement_loss(Z.astype(np.float32), some(W, *names))
         assert (got.dtype, got.shape) == (jnp.float64, ())
+
+
+@pytest.mark.parametrize("offset", [1.0, 100.0, 1e5])
+@pytest.mark.parametrize("B", [7, 64, 1000])
+def test_a_collapsed_batch_has_no_gradient(B, offset):
+    """What rounding leaves of the mean of equal rows is no deviation."""
+    rng = np.random.default_rng(0)
+    Z = np.tile((offset * rng.normal(size=9)).astype(np.float32), (B, 1))
+    bases = np.linalg.qr(rng.normal(size=(9, 6)))[0].T.astype(np.float32)
+    value, gradient = jax.value_and_grad(loss.disentanglement_loss)(
+        Z, {"a": bases[:3], "b": bases[3:]}
+    )
+    assert value == 0
+    assert not np.any(gradient)

@@ -130,3 +130,17 @@ def test_errors(batch, name, options, message):
     loss, x = losses(batch)[name]
     with pytest.raises(ValueError, match=message):
         loss(x, **options)
+
+
+def test_a_bad_basis_spoils_its_own_pairs_alone(batch):
+    Z, _, space, _ = batch
+    W = dict(space.W)
+    good = disentanglement_loss(Z, W, reduction="none")
+    W["a"] = W["a"] * jnp.nan
+    pairs = disentanglement_loss(Z, W, reduction="none")
+    assert np.isnan(pairs["a", "b"])
+    assert np.isnan(pairs["a", "c"])
+    np.testing.assert_allclose(pairs["b", "c"], good["b", "c"], rtol=1e-6)
+    # And no gradient hides it.
+    gradient = jax.grad(lambda Z: disentanglement_loss(Z, W, reduction="none")["a", "b"])(Z)
+    assert np.isnan(gradient).any()

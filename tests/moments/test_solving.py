@@ -373,6 +373,8 @@ def test_moments_and_a_batch_are_one_too_many():
     m = Moments.from_batch(Z, Y, targets=False)
     with pytest.raises(TypeError, match="solve_subspaces: Y must be left out beside moments"):
         solve_subspaces(m, Y, k=2)
+    with pytest.raises(TypeError, match="the size by name, as k=2"):
+        subspaces(m, 2)
     with pytest.raises(TypeError, match="subspaces: where must be left out beside moments"):
         subspaces(m, k=2, where=jnp.ones(50, bool))
     with pytest.raises(ValueError, match="k_per_q: Y must be moments with Syy"):

@@ -1,6 +1,7 @@
 """Change between two bases, written out in NumPy."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -53,3 +54,10 @@ def test_no_change_has_a_finite_gradient():
     for key in change:
         gradient = jax.grad(lambda W, key=key: optim.subspace_change(old, W)[key].sum())(old)
         assert np.isfinite(gradient).all()
+
+
+def test_gradient_is_finite_at_a_row_of_zeros():
+    def angle(W):
+        return optim.subspace_change(W, jnp.eye(2, 4))["mean_angle_deg"]
+
+    assert np.isfinite(jax.grad(angle)(jnp.zeros((2, 4)))).all()

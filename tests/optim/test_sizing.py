@@ -98,6 +98,7 @@ def test_traced_sizes_are_arrays():
     assert codes(np.full_like(y, np.nan)) == 0
     low = jax.jit(lambda y: optim.k_per_q({"q": y}, 0.99, solver=linalg.LowRank(2)))
     assert low(y)["q"] == -1
+    assert low(y * np.float32(1e-30))["q"] == -1
 
 
 @pytest.mark.parametrize("own_bins", [False, True])

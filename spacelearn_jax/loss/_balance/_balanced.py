@@ -148,6 +148,9 @@ def balance(objective: Objective, balancer: Balancer) -> Balanced:
                 argument,
                 f"{'an' if kind is Objective else 'a'} {kind.__name__}",
                 _checks.described(value),
-                "Make it with combine(...)." if argument == "objective" else "Use uncertainty().",
+                "Make it with combine(...)."
+                if argument == "objective"
+                else "Make it with "
+                "uncertainty(), relobralo(), gradnorm() or another balancer's function.",
             )
     return Balanced(objective, balancer)

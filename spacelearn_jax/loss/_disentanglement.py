@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
@@ -27,47 +28,50 @@ _PAIR_NORMS: dict[str, _PairNorm] = {
 _EPS = 1e-8
 
 
-def _pair_sums(C: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
+def _pair_sums(C: jax.Array, sizes: tuple[int, ...], *, apart: bool) -> jax.Array:
     """Sums the squares in each block of a stacked correlation matrix, (Q, Q).
 
-    A block that is not finite makes its own sum, and its gradient, NaN.
+    Products do it fast; ``apart`` a NaN in one block reaches no other.
     """
+    squares = jnp.square(C)
     quantity = np.repeat(np.arange(len(sizes)), sizes)
-    member = jnp.asarray(quantity[:, None] == np.arange(len(sizes)), C.dtype)
-
-    def blocks(x: jax.Array) -> jax.Array:
-        return _numerics.matmul(_numerics.matmul(member.T, x), member)
-
-    finite = jnp.isfinite(C)
-    bad = blocks(jnp.asarray(~finite, C.dtype)) > 0
-    return blocks(jnp.square(jnp.where(finite, C, 0))) * jnp.where(bad, jnp.nan, 1)
+    own = jnp.asarray(quantity[:, None] == np.arange(len(sizes)))
+    if apart:
+        rows = jnp.sum(jnp.where(own[:, :, None], squares[:, None], 0), axis=0)
+        return jnp.sum(jnp.where(own[None], rows[:, :, None], 0), axis=1)
+    member = own.astype(C.dtype)
+    return _numerics.matmul(_numerics.matmul(member.T, squares), member)
 
 
-# Sums over the rows of one device of products of centred coordinates X, (K, K), and of X, (K,).
-# The derivative d(X^T X) = T + T^T, T = X^T dX, is written by hand: one product where the
-# general rule has two, also in reverse, where X dC + X dC^T becomes X (dC + dC^T). Sums of X
-# are what rounding leaves of means, and have none.
-_Sums = tuple[jax.Array, jax.Array]
+# Sums over the rows of one device of products of centred coordinates X, (K, K). The
+# derivative d(X^T X) = T + T^T, T = X^T dX, is written by hand: one product where the
+# general rule has two, also in reverse, where X dC + X dC^T becomes X (dC + dC^T).
 
 
 @jax.custom_jvp
-def _products(X: jax.Array) -> _Sums:
-    return X.T @ X, jnp.sum(X, axis=0)
+def _products(X: jax.Array) -> jax.Array:
+    return X.T @ X
 
 
 @_products.defjvp
-def _products_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[_Sums, _Sums]:
+def _products_jvp(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
     (X,), (dX,) = primals, tangents
     T = X.T @ dX
-    products, sums = _products(X)
-    return (products, sums), (T + T.T, jnp.zeros_like(sums))
+    return _products(X), T + T.T
+
+
+_Sums = tuple[jax.Array, jax.Array]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _products_of_latents(
     Z: jax.Array, W_all: jax.Array, where: jax.Array | None, axis_name: Hashable | None
 ) -> _Sums:
-    return _products(_centred_coordinates(Z, W_all, where, axis_name))
+    Zc = _numerics.center(Z, where, axis_name)
+    X, left = _centred_again(jnp.matmul(Zc, W_all.T), where, axis_name)
+    return _products(X), left
 
 
 def _products_of_latents_jvp(
@@ -78,26 +82,25 @@ def _products_of_latents_jvp(
     # meets the batch in one product, and nothing else.
     Z, W_all, where = primals
     dZ, dW, _ = tangents
-    X = _centred_coordinates(Z, W_all, where, axis_name)
+    Zc = _numerics.center(Z, where, axis_name)
+    X, left = _centred_again(jnp.matmul(Zc, W_all.T), where, axis_name)
     T = jnp.zeros((W_all.shape[0],) * 2, X.dtype)
     if not isinstance(dZ, SymbolicZero):
         T += (X.T @ _numerics.zero_masked(dZ, where)) @ W_all.T
     if not isinstance(dW, SymbolicZero):
-        T += (X.T @ _numerics.center(Z, where, axis_name)) @ dW.T
-    products, sums = _products(X)
-    return (products, sums), (T + T.T, jnp.zeros_like(sums))
+        T += (X.T @ Zc) @ dW.T
+    return (_products(X), left), (T + T.T, jnp.zeros_like(left))
 
 
 _products_of_latents.defjvp(_products_of_latents_jvp, symbolic_zeros=True)
 
 
-def _centred_coordinates(
-    Z: jax.Array, W_all: jax.Array, where: jax.Array | None, axis_name: Hashable | None
-) -> jax.Array:
-    # Centred twice: what rounding leaves of a mean reads as a correlation where columns are
-    # constant but for that, divided by an epsilon.
-    X = jnp.matmul(_numerics.center(Z, where, axis_name), W_all.T)
-    return _numerics.center(X, where, axis_name)
+def _centred_again(
+    S: jax.Array, where: jax.Array | None, axis_name: Hashable | None
+) -> tuple[jax.Array, jax.Array]:
+    """Returns coordinates of centred latents without the mean that rounding left, and that."""
+    S, left = _numerics.row_mean(S, where, axis_name)
+    return _numerics.zero_masked(S - left[None], where), lax.stop_gradient(left)
 
 
 def _correlations_by_pair(
@@ -107,6 +110,8 @@ def _correlations_by_pair(
     coordinates: _batch.Coordinates | None,
     pair_norms: _PairNorm,
     axis_name: Hashable | None,
+    *,
+    apart: bool,
 ) -> jax.Array:
     """Returns ||S_i^T S_j / B||_F^2 / norm_ij for every i, j (Q, Q), S standardized.
 
@@ -117,20 +122,22 @@ def _correlations_by_pair(
     n = _numerics.count(Z, where, axis_name, dtype)
     if coordinates is None:
         W_all = _batch.stack(W, dtype)
-        found = _products_of_latents(Z.astype(dtype), W_all, where, axis_name)
+        products, left = _products_of_latents(Z.astype(dtype), W_all, where, axis_name)
     else:
-        found = _products(_numerics.center(coordinates(dtype), where, axis_name))
-    products, sums = (_numerics.total(x, axis_name) for x in found)
+        X, left = _centred_again(coordinates(dtype), where, axis_name)
+        products = _products(X)
+    products = _numerics.total(products, axis_name)
     squares = jnp.diagonal(products)
-    # A column without variance becomes zero, without gradient: std = 0 carries none. Of one
-    # that is constant rounding leaves a constant, n x^2 for the sum of squares.
-    varies = n * squares > 2 * jnp.square(sums)
-    std = _numerics.safe_sqrt(jnp.where(varies, squares, 0) / jnp.maximum(n - 1, 1))
-    scale = jnp.where(std == 0, 0, 1 / (std + _EPS))
+    # A column without variance becomes zero, without gradient: std = 0 carries none. A constant
+    # one is first what rounding leaves of its mean, and then what it leaves of that; nothing
+    # that varies is as small.
+    varies = squares > n * jnp.finfo(dtype).eps * jnp.square(left)
+    std = _numerics.safe_sqrt(squares / jnp.maximum(n - 1, 1))
+    scale = jnp.where(varies, 1 / (std + _EPS), 0)
     C = scale[:, None] * products * scale[None] / n
     sizes = _batch.Layout.of(W).sizes
     norms = pair_norms(*np.meshgrid(sizes, sizes, indexing="ij"))
-    return _pair_sums(C, sizes) / jnp.asarray(norms, dtype)
+    return _pair_sums(C, sizes, apart=apart) / jnp.asarray(norms, dtype)
 
 
 def reduce_pairs(
@@ -169,7 +176,8 @@ def disentanglement(
         zero = jnp.zeros((), _numerics.compute_dtype(Z, *W.values()))
         return {} if reduction == "none" else zero
     norms = _PAIR_NORMS[pair_norm]
-    pairs = _correlations_by_pair(Z, W, where, coordinates, norms, axis_name)
+    apart = reduction == "none"
+    pairs = _correlations_by_pair(Z, W, where, coordinates, norms, axis_name, apart=apart)
     return reduce_pairs(pairs, tuple(W), weights, reduction)
 
 

@@ -136,6 +136,7 @@ class SubspaceTracker(nnx.Module):
         del rngs
         function = "SubspaceTracker"
         sizes = tuple(_checks.mapping(function, "k", k).items()) if isinstance(k, Mapping) else k
+        decay = _checks.fraction(function, "decay", decay)
         self._options = _Options(sizes, every, decay, align, solver)
         D = _checks.integer(function, "num_features", num_features)
         given, widths = _given.sizes(function, targets, "targets")
@@ -145,6 +146,7 @@ class SubspaceTracker(nnx.Module):
             function, "use_running_average", use_running_average
         )
         missing = _checks.flag(function, "missing", missing)
+        _given.refuse_unnamed(function, widths, None, argument="targets", missing=missing)
         state = empty_state(self._options.tracker(), D, shapes, dtype, missing=missing)
         self.state = SubspaceVariable(state)
 

@@ -124,10 +124,13 @@ def load_space(path: str | os.PathLike[str]) -> Space:
         if header["format"] != FORMAT:
             raise KeyError(header["format"])
         version, names = header["version"], header["names"]
-        shapes, dtypes = [tuple(shape) for shape in header["target_shapes"]], header["dtypes"]
-        if type(version) is not int or not isinstance(dtypes, dict) or len(names) != len(shapes):
+        shapes = [tuple(shape) for shape in header["target_shapes"]]
+        if type(version) is not int or not isinstance(names, list) or len(names) != len(shapes):
             raise TypeError(version)
-    except (KeyError, TypeError, ValueError) as error:
+        if len(set(names)) < len(names) or not all(isinstance(q, str) for q in names):
+            raise ValueError(names)
+        dtypes = {key: _dtype(name) for key, name in header["dtypes"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _foreign(source, "a file without its header") from error
     if version > VERSION:
         raise _foreign(source, f"version {version}, this release reads up to {VERSION}")
@@ -135,9 +138,11 @@ def load_space(path: str | os.PathLike[str]) -> Space:
     def get(key: str) -> jax.Array:
         if key not in arrays or key not in dtypes:
             raise _foreign(source, f"a file without {key!r}")
-        dtype = np.dtype(getattr(ml_dtypes, dtypes[key], dtypes[key]))
-        array = arrays[key]
-        array = array if array.dtype == dtype else array.view(dtype)
+        dtype, array = dtypes[key], arrays[key]
+        if array.dtype != dtype:
+            if array.dtype.kind != "u" or array.dtype.itemsize != dtype.itemsize:
+                raise _foreign(source, f"a file with {key!r} of {array.dtype} for {dtype}")
+            array = array.view(dtype)
         return jnp.asarray(array, jax.dtypes.canonicalize_dtype(dtype))
 
     def mapping(part: str) -> dict[str, jax.Array]:
@@ -151,6 +156,13 @@ def load_space(path: str | os.PathLike[str]) -> Space:
         y_mean=mapping("y_mean") if "y_mean.0" in dtypes else None,
         target_shapes=dict(zip(names, shapes, strict=True)),
     )
+
+
+def _dtype(name: str) -> np.dtype:
+    dtype = np.dtype(getattr(ml_dtypes, name, name))
+    if dtype.kind == "O":
+        raise TypeError(name)
+    return dtype
 
 
 def _path(function: str, path: object) -> Path:

@@ -136,6 +136,23 @@ def header(**changes):
         (lambda p: np.savez(p, header=header(version="1")), "without its header"),
         (lambda p: np.savez(p, header=header(dtypes=["float32"])), "without its header"),
         (lambda p: np.savez(p, header=header(target_shapes=5)), "without its header"),
+        (lambda p: np.savez(p, header=header(dtypes={"z_mean": 5})), "without its header"),
+        (lambda p: np.savez(p, header=header(dtypes={"z_mean": "none"})), "without its header"),
+        (lambda p: np.savez(p, header=header(dtypes={"z_mean": "finfo"})), "without its header"),
+        (
+            lambda p: np.savez(p, header=header(names="ab", target_shapes=[[1], [1]])),
+            "without its header",
+        ),
+        (
+            lambda p: np.savez(p, header=header(names=["a", "a"], target_shapes=[[1], [1]])),
+            "without its header",
+        ),
+        (
+            lambda p: np.savez(
+                p, header=header(dtypes={"z_mean": "float64"}), z_mean=np.ones(2, np.float32)
+            ),
+            "'z_mean' of float32 for float64",
+        ),
         (lambda p: np.savez(p, header=header(target_shapes=[[1]])), "without its header"),
     ],
 )

@@ -52,8 +52,7 @@ def _decoder(
 ) -> jax.Array:
     G, C = _products.quadratic(w.T, S), _products.times(w.T, C)
     # Coordinates that are nothing but rounding are left out.
-    size = jnp.sum(_numerics.matmul(jnp.abs(w), jnp.abs(S.high)) * jnp.abs(w), axis=1)
-    rounding = jnp.diagonal(G.high) <= S.eps * w.shape[0] * size
+    rounding = jnp.diagonal(G.high) <= _rounding(w, S)
     G = jax.tree.map(lambda x: _without(rounding, x), G)
     C = jax.tree.map(lambda x: jnp.where(rounding[:, None], 0, x), C)
     if share is not None:
@@ -62,6 +61,19 @@ def _decoder(
     if ridge is not None:
         G = _products.plus(G, ridge * jnp.eye(w.shape[0], dtype=w.dtype))
     return _minimum_norm(G, C)
+
+
+def _rounding(w: jax.Array, S: Pair) -> jax.Array:
+    """Returns what rounding may make of the diagonal of w S w^T (k,).
+
+    Roundings of D terms that don't know of one another, relative to root mean squares. A bound
+    of the worst case, with sums of |w| |S| |w|, is larger by D, and takes all coordinates for
+    rounding where latents share a strong direction.
+    """
+    scale = jnp.max(jnp.abs(S.high))
+    squares = jnp.square(_numerics.safe_divide(S.high, scale))
+    size = jnp.sum(_numerics.matmul(jnp.square(w), squares) * jnp.square(w), axis=1)
+    return 4 * S.eps * len(S.high) ** 0.5 * scale * _numerics.safe_sqrt(size)
 
 
 def _minimum_norm(G: Pair, C: Pair) -> jax.Array:

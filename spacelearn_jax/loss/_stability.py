@@ -28,7 +28,8 @@ def projector_distance(W: jax.Array, W_prev: jax.Array) -> jax.Array:
                            + 0.5 tr((I - C C^T) a) + 0.5 tr((I - C^T C) b)
 
     for any W and W', so that its derivative is the right one as well, and every term is
-    small where the subspaces are close.
+    small where the subspaces are close. What is no more than the rounding of k^2 products, of
+    one subspace in two bases, is 0.
     """
     C = _numerics.matmul(W, W_prev.T)
     total = jnp.zeros((), W.dtype)
@@ -38,7 +39,8 @@ def projector_distance(W: jax.Array, W_prev: jax.Array) -> jax.Array:
         rest = X - _numerics.matmul(overlap, X_other)
         total += jnp.sum(jnp.square(rest)) + jnp.sum(jnp.square(excess))
         total += jnp.sum((eye - _numerics.matmul(overlap, overlap.T)) * excess)
-    return total / 2
+    rounding = (W.shape[0] * jnp.finfo(W.dtype).eps) ** 2
+    return jnp.where(total / 2 <= rounding, 0, total / 2)
 
 
 def stability_by_quantity(

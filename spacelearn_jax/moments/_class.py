@@ -127,6 +127,7 @@ class Moments:
         shapes, widths = _given.sizes(function, p)
         targets = _checks.flag(function, "targets", targets)
         missing = _checks.flag(function, "missing", missing)
+        _given.refuse_unnamed(function, widths, None, argument="p", missing=missing)
         kept = _given.float_dtype(function, dtype)
         sums = _moments.zeros(width, widths, kept, targets=targets, fourth=True, missing=missing)
         return Moments(sums, shapes)
@@ -190,7 +191,8 @@ class Moments:
             Y: Targets ``{q: (B, ...)}`` of the same quantities and widths.
             where: Valid rows (B,) bool, or ``{q: (B,)}`` if made so.
             decay: Scalar in [0, 1] that all earlier rows count less by, for latents that
-                change. A batch without valid rows fades nothing.
+                change; one outside, if traced, makes everything NaN. A batch without valid
+                rows fades nothing.
             sample_weight: How often each row counts (B,), at least 0; a negative weight
                 makes everything NaN. The sum of weights is the number of rows.
             axis_name: Mesh axis that ``shard_map`` splits the batch over; the moments
@@ -218,6 +220,8 @@ class Moments:
             if not isinstance(decay, jax.core.Tracer):
                 _checks.fraction(function, "decay", decay)
             factor = _checks.scalar(function, "decay", decay)
+            # What is traced can't be refused, and must not count.
+            factor = jnp.where((factor >= 0) & (factor <= 1), factor, jnp.nan)
         sums = _compiled.update(self.sums, z, y, mask, weights, factor, axis_name=axis_name)
         return Moments(sums, self.shapes)
 

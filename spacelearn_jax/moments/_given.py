@@ -43,13 +43,15 @@ def batch(
     return z, y, mask, weights
 
 
-def refuse_unnamed(function: str, Y: Mapping[str, jax.Array], where: Any) -> None:
+def refuse_unnamed(
+    function: str, Y: Mapping[str, Any], where: Any, *, argument: str = "Y", missing: bool = False
+) -> None:
     """Refuses a quantity named "" beside masks by name: "" is the key of all rows together."""
-    if isinstance(where, Mapping) and "" in Y:
+    if (missing or isinstance(where, Mapping)) and "" in Y:
         raise _checks.failure(
             ValueError,
             function,
-            _checks.entry("Y", ""),
+            _checks.entry(argument, ""),
             "named where quantities have rows of their own",
             "an empty name",
             "Rename it.",

@@ -63,12 +63,15 @@ def _moment_count(S: jax.Array, eta: jax.Array) -> jax.Array:
     finite = jnp.isfinite(jnp.trace(S))
     scale = jnp.max(jnp.abs(S))
     S = _numerics.infinities_to_nan(_numerics.safe_divide(S, scale))
-    spectrum = _lapack.eigvalsh(S)[::-1]
-    # Below this eigenvalues are rounding of S, which would count at a threshold of 1.
-    spectrum = jnp.where(spectrum > jnp.finfo(S.dtype).eps * len(S) * spectrum[0], spectrum, 0)
+    spectrum = jnp.maximum(_lapack.eigvalsh(S)[::-1], 0)
     explained = jnp.cumsum(spectrum)
     reached = explained >= eta.astype(S.dtype) * explained[-1]
-    modes = _until(reached, len(S))
+    # What S rounds adds up to len(S) eps of the largest, in a tail of eigenvalues of up to
+    # 3 eps each. Close to a threshold of 1 that would count.
+    eps = jnp.finfo(S.dtype).eps
+    rank = jnp.sum(spectrum > 4 * eps * spectrum[0], dtype=jnp.int32)
+    most = jnp.where(1 - eta < len(S) * eps, jnp.maximum(rank, 1), len(S))
+    modes = _until(reached, most)
     return jnp.where(finite, jnp.where(scale == 0, 1, modes), 0)
 
 

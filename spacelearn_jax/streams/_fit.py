@@ -59,8 +59,9 @@ def fit_stream(
         checkpoint: File to keep the state in. If it exists, the run goes on from it and
             ends with the same numbers; ``batches`` must then start at the beginning
             again. It stays when the run is done. Other first rows are an error, and so is
-            an ``encode`` or ``quantities`` that makes of them what differs by over 2%:
-            delete the file of a network that has been trained on.
+            an ``encode`` or ``quantities`` that makes of them what differs by over 2% of its
+            spread: delete the file of a network that has been trained on. Later rows are
+            not looked at.
         progress: Whether to show batches and rows per second; needs ``rich``.
         encode: Gives latents (B, D) of inputs, row by row: jit it yourself.
         quantities: Gives targets of inputs, such as ``data.compute_Q`` returns.

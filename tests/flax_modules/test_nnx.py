@@ -232,3 +232,9 @@ def test_widths_do_for_target_shapes():
 
 def test_a_threshold_may_be_an_array():
     assert hash(WhenDrifted(jnp.array(0.5))) == hash(WhenDrifted(0.5))
+
+
+def test_numbers_of_jax_make_a_hashable_graph():
+    one = SubspaceTracker(4, {"p": (3,)}, k=2, decay=jnp.float32(0.5))
+    other = SubspaceTracker(4, {"p": (3,)}, k=2, decay=0.5)
+    assert hash(nnx.graphdef(one)) == hash(nnx.graphdef(other))

@@ -194,3 +194,19 @@ def test_decay_of_zero_forgets_nan_as_well():
     Z, Y = rows(0, 20, "float32")
     bad = Moments.from_batch(Z * np.nan, Y)
     assert_holds(bad.update(Z, Y, decay=0.0), two_pass(Z, Y), 1e-6)
+
+
+@pytest.mark.parametrize("decay", [-0.5, 1.5, np.nan])
+def test_a_traced_decay_out_of_range_counts_as_nothing(decay):
+    batch = rows(0, 20, "float32")
+    m = Moments.from_batch(*batch)
+    got = jax.jit(lambda decay: m.update(*batch, decay=decay))(decay)
+    assert np.isnan(got.count)
+    assert np.isnan(got.Szz).all()
+
+
+@pytest.mark.parametrize("names", [{"": 1}, {"": 1, "a": 3}])
+def test_the_name_of_all_rows_is_refused_beside_missing_quantities(names):
+    Moments.zeros(4, names)
+    with pytest.raises(ValueError, match=r"Moments.zeros: p\[''\] must be named .* Rename it"):
+        Moments.zeros(4, names, missing=True)

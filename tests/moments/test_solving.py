@@ -51,6 +51,23 @@ def test_solves_agree_with_the_data(dtype, masked, x64):
         assert k_per_q(m, eta) == k_per_q(batch[1], eta, where=where)
 
 
+@pytest.mark.parametrize("eta", [0.9, 0.98, 0.99, 0.9995, 0.9999, 1.0])
+@pytest.mark.parametrize("tail", [3e-5, 0.0])
+def test_many_small_modes_count_as_much_as_in_the_data(tail, eta):
+    """Each is less than eps of the width beside the largest, and all are a fiftieth."""
+    p = 512
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(p, p)))[0]
+    scales = np.sqrt(np.r_[np.ones(3), np.full(p - 3, tail)])
+    y = ((rng.normal(size=(700, p)) * scales) @ basis.T + 1).astype(np.float32)
+    k = k_per_q({"y": y}, eta)
+    assert k_per_q(Moments.from_batch(y[:, :4], {"y": y}), eta) == k
+    if eta < 1:
+        variances = np.square(np.linalg.svd((y - y.mean(axis=0)).astype(float))[1])
+        share = np.cumsum(variances) / variances.sum()
+        assert k["y"] == np.argmax(share >= eta) + 1
+
+
 def test_a_stack_of_moments_solves_under_vmap():
     many = [rows(seed, 50, "float32") for seed in range(3)]
     stack = jax.vmap(Moments.from_batch)(*jax.tree.map(lambda *x: np.stack(x), *many))

@@ -210,6 +210,19 @@ def test_an_encoder_may_round_otherwise_when_resumed(tmp_path, batch):
         encoded(1.0 + 1e-6)
 
 
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_another_encoder_is_told_by_what_varies(tmp_path, batch, offset):
+    def encoded(sign):
+        inputs = (({"x": Z}, Y) for Z, Y in until(3, batch, 100, 100, 100, 100))
+        options = dict(k=K, checkpoint=tmp_path / "state", checkpoint_every=0)
+        return fit_stream(inputs, encode=lambda x: sign * (x - x.mean()) + offset, **options)
+
+    with pytest.raises(Killed):
+        encoded(1)
+    with pytest.raises(ValueError, match="one of another encoder"):
+        encoded(-1)
+
+
 def test_damaged_and_foreign_checkpoints(tmp_path, batch):
     path = tmp_path / "state"
     options = {"k": K, "checkpoint": path}
@@ -352,6 +365,7 @@ def test_resuming_with_an_encoder_more_or_less_is_refused(tmp_path, first):
 
 def test_an_encoder_can_not_creep_away_over_resumptions(tmp_path):
     x, _ = rows(0, 200, "float32")
+    x -= x.mean(axis=0)
     options = dict(k=2, checkpoint=tmp_path / "state", checkpoint_every=0)
 
     def resumed(scale, after):

@@ -179,3 +179,18 @@ def test_latents_without_variance_stay_finite():
     state = STEADY.init(np.ones((24, D), np.float32), Y)
     state = STEADY.update(np.ones((24, D), np.float32), Y, state)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(state))
+
+
+@pytest.mark.parametrize("common", [20.0, 50.0, 200.0])
+def test_a_strong_common_direction_leaves_decoders(common):
+    """Rounding is far from its worst case, which would take all coordinates for rounding."""
+    n, k, width = 1024, 16, 256
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(n, width))
+    read = rng.normal(size=(width, k))
+    read = np.linalg.qr(read - read.mean(axis=0))[0]
+    Z = (base + common * rng.normal(size=(n, 1))).astype(np.float32)
+    Y = {"a": (base @ read).astype(np.float32)}
+    expected = solve_subspaces(Z, Y, k=k).decode(Z)["a"] - Y["a"]
+    found = track_subspaces(k).init(Z, Y).space.decode(Z)["a"] - Y["a"]
+    np.testing.assert_allclose(jnp.var(found), jnp.var(expected), rtol=0.05)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax.moments import _compiled
@@ -232,7 +233,9 @@ def require_rows(function: str, argument: str, m: _moments.Sums) -> None:
     hidden = isinstance(n, jax.Array) and (
         isinstance(n, jax.core.Tracer) or not n.is_fully_replicated
     )
-    if not hidden and float(n) == 0:
+    if hidden or float(n) > 1:
+        return
+    if float(n) == 0:
         raise _checks.failure(
             ValueError,
             function,
@@ -240,6 +243,15 @@ def require_rows(function: str, argument: str, m: _moments.Sums) -> None:
             "moments of some rows",
             "those of none",
             "Was it a generator, read before, that they were updated with?",
+        )
+    if not np.any(m.Szz[""]):  # or weights are small
+        raise _checks.failure(
+            ValueError,
+            function,
+            argument,
+            "moments of at least 2 rows (a variance needs them)",
+            "those of one",
+            "Update them with more.",
         )
 
 

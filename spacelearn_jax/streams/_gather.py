@@ -63,7 +63,10 @@ def gathered(
             if state is None:
                 state = _begun(name, piece, batch, fourth=fourth, known=path is not None)
                 check(state.m)
-                if saved is not None and path is not None:
+                if saved is None and path is not None:
+                    # Here, and not after hours, shows a path that can't be written.
+                    _checkpoint.save(path, state)
+                elif saved is not None and path is not None:
                     state = _checkpoint.resumed(name, path, saved, state)
                     summed = state.rows
                     if here < state.position:

@@ -385,6 +385,15 @@ def test_nan_shows():
         k_per_q(Moments.from_batch(Z, Y))
 
 
+def test_one_row_has_no_variance():
+    Z, Y = rows(0, 1, "float32")
+    with pytest.raises(ValueError, match="Z must be moments of at least 2 rows"):
+        solve_subspaces(Moments.from_batch(Z, Y), k=1)
+    Z, Y = rows(0, 50, "float32")
+    light = Moments.from_batch(Z, Y, sample_weight=np.full(50, 0.01, np.float32))
+    assert_same(solve_subspaces(light, k=1), solve_subspaces(Z, Y, k=1), 1e-5)
+
+
 def test_moments_and_a_batch_are_one_too_many():
     Z, Y = rows(0, 50, "float32")
     m = Moments.from_batch(Z, Y, targets=False)

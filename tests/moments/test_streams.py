@@ -210,6 +210,20 @@ def test_an_encoder_may_round_otherwise_when_resumed(tmp_path, batch):
         encoded(1.0 + 1e-6)
 
 
+def test_a_path_that_can_not_be_written_shows_at_once(tmp_path, batch):
+    seen = []
+
+    def watched():
+        for each in cut(batch, 20, 20, 20, 20):
+            seen.append(each)
+            yield each
+
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        fit_stream(watched(), k=K, checkpoint=tmp_path / "file" / "state")
+    assert len(seen) <= 2
+
+
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_another_encoder_is_told_by_what_varies(tmp_path, batch, offset):
     def encoded(sign):

@@ -83,6 +83,17 @@ class Space:
     y_mean: Mapping[str, jax.Array] | None = None
     target_shapes: Mapping[str, tuple[int, ...]] | None = None
 
+    def __repr__(self) -> str:
+        """Shows shapes, not numbers."""
+
+        def short(x: Any) -> Any:
+            known = hasattr(x, "shape") and hasattr(x, "dtype")
+            return f"{x.dtype}{list(x.shape)}" if known else x
+
+        fields = {name: jax.tree.map(short, getattr(self, name)) for name in LEAVES}
+        fields["target_shapes"] = self.target_shapes
+        return f"Space({', '.join(f'{name}={value}' for name, value in fields.items())})"
+
     def __post_init__(self) -> None:
         mappings: dict[str, Any] = {"W": self.W, "A": self.A, "V": self.V}
         if self.y_mean is not None:

@@ -216,3 +216,14 @@ def test_dtypes():
     space = sl.solve_subspaces(Z.astype(np.float16), Y, k=2)
     assert {x.dtype for x in jax.tree.leaves(space)} == {np.dtype("float32")}
     assert space.decode(Z.astype(jnp.bfloat16))["field"].dtype == jnp.float32
+
+
+def test_shown_by_shapes():
+    Z = jnp.eye(5)
+    space = sl.solve_subspaces(Z, {"p": Z[:, :2]}, k=1)
+    assert repr(space) == (
+        "Space(W={'p': 'float32[1, 5]'}, A={'p': 'float32[1, 2]'}, V={'p': 'float32[2]'}, "
+        "z_mean=float32[5], y_mean={'p': 'float32[2]'}, target_shapes={'p': (2,)})"
+    )
+    assert "z_mean=None" in repr(dataclasses.replace(space, z_mean=None, y_mean=None))
+    assert "float32[1, 5]" in repr(jax.eval_shape(lambda: space))

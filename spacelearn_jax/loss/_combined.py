@@ -114,6 +114,9 @@ def combined_loss(
 ) -> jax.Array | tuple[jax.Array, dict[str, jax.Array]]:
     """The SPACE objective: alignment + disentanglement + isotropy + stability.
 
+    Alignment is in the squared units of the targets: standardize them first, or the one
+    with the largest numbers is all that is trained.
+
     Differentiate it *inside* ``shard_map`` under ``axis_name``: each device gets the
     loss of the whole batch, and the gradient with respect to its own rows that a single
     device would have. Gradients of parameters shared by all devices are then the sum
@@ -137,7 +140,8 @@ def combined_loss(
         W_prev: Earlier bases, or ``None``.
         n_dir: Number of leading singular values in the isotropy term.
         weights: Scalars by term, ``"alignment"``, ``"disentanglement"``,
-            ``"isotropy"`` and ``"stability"``; 1 by default. They may be traced.
+            ``"isotropy"`` and ``"stability"``; 1 by default. They may be traced. Each loss
+            by itself takes weights by quantity.
         return_terms: Whether to return the unweighted terms as well, as
             ``value_and_grad(has_aux=True)`` wants them.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples

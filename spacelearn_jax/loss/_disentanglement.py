@@ -243,9 +243,10 @@ def disentanglement_loss(
 ) -> jax.Array | dict[tuple[str, str], jax.Array]:
     """Mean squared correlation between the coordinates in different subspaces.
 
-    With S = Zc W^T standardized by the ddof=1 deviation, ``C_ij = S_i^T S_j / B`` and the
-    loss is ``mean_{i<j} ||C_ij||_F^2 / k_i``, quantities in sorted order: 0 where all
-    subspaces are uncorrelated, about 1 for two copies of one. A coordinate without
+    With S = Zc W^T divided by the ddof=1 deviation (plus 1e-8, as in the original),
+    ``C_ij = S_i^T S_j / B`` and the loss is ``mean_{i<j} ||C_ij||_F^2 / k_i``, quantities in
+    sorted order: 0 where all subspaces are uncorrelated, about 1 for two copies of one with
+    uncorrelated coordinates, and up to k where those are correlated. A coordinate without
     variance contributes 0.
 
     Args:

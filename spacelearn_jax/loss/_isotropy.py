@@ -56,10 +56,10 @@ def isotropy_loss(
     """Relative variance of the leading singular values of the free rest.
 
     With ``R = Zc - Zc W^T W`` (all bases stacked) and s its ``n_dir`` largest singular
-    values, ``mean((s / mean(s) - 1)^2)``: 0 where they are all equal. As in the
-    original, m = min(n_dir, B, D) values count whatever the rank r of the rest, so a
-    perfectly even rest reads m / r - 1, and directions that two subspaces share are
-    taken away twice.
+    values, ``mean((s / (mean(s) + 1e-8) - 1)^2)``: 0 where they are all equal, 1 where they
+    are all 0. As in the original, m = min(n_dir, B, D) values count whatever the rank r of
+    the rest, so a perfectly even rest reads m / r - 1, directions that two subspaces share
+    are taken away twice, and values of 1e-8 or less read as more uneven than they are.
 
     Args:
         Z: Latents (B, D).

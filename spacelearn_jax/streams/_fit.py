@@ -51,11 +51,12 @@ def fit_stream(
             or JAX arrays; memory-mapped ones are read piece by piece. With ``encode`` and
             ``quantities``, of their inputs: ``{name: (B, ...)}``, of which each gets
             those that it names, or one array (B, ...). With ``encode`` alone, of
-            ``(inputs, Y)``.
+            ``(inputs, Y)``. Every sample has every quantity; where some lack one, loop
+            over ``Moments.zeros(..., missing=True)`` with ``where=`` instead.
         k: Dimensions of the subspaces: one for all, capped at min(D, p), or ``{q: k_q}``.
             32 if neither ``k`` nor ``k_thresholds`` is given.
         k_thresholds: Fraction of variance in (0, 1] that sets k as in ``k_per_q``, for all
-            or ``{q: fraction}``.
+            or ``{q: fraction}``, .90 for a name that lacks one. k is at most D.
         checkpoint: File to keep the state in. If it exists, the run goes on from it and
             ends with the same numbers; ``batches`` must then start at the beginning
             again. It stays when the run is done. Other first rows are an error, and so is

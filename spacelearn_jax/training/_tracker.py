@@ -212,7 +212,12 @@ def track_subspaces(
     one is due. A solve that is not due is not run (``lax.cond``; under ``vmap`` that is a
     select, which runs it on every step), and nothing recompiles. Nothing in the state
     carries a gradient. A NaN in a batch stays in the moments for good: leave such rows out
-    with ``where=``.
+    with ``where=``. In float32, decoders of coordinates that are some hundred times weaker
+    than a direction which all latents share are 0, as products of those have no digits left
+    for them: normalize such latents.
+
+    Under ``shard_map``, pass ``axis_name=`` wherever devices share a state: without it JAX
+    reports that branches of a condition differ in type.
 
     Args:
         k: Dimensions of the subspaces: one for all, capped at min(D, p) of each

@@ -36,7 +36,8 @@ def gradnorm(alpha: float = 1.5, optimizer: optax.GradientTransformation | None 
     and the constant target ``mean_j(G_j) r_i^alpha``, the weights descend
     ``sum_i |G_i - target_i|`` and are then rescaled to sum to the number of terms. L_i(0)
     is the first value that is not 0. Terms must not change their sign: rates to a power
-    are NaN then, and so are all weights.
+    are NaN then, and so are all weights. Leave terms out that have no gradient, such as
+    stability against bases that a tracker holds: nothing pulls their weights back.
 
     Args:
         alpha: Strength of the restoring force, >= 0.
@@ -51,7 +52,17 @@ def gradnorm(alpha: float = 1.5, optimizer: optax.GradientTransformation | None 
         ValueError: If ``alpha`` is negative.
 
     Example:
-        >>> gradnorm().needs_norms
+        >>> from spacelearn_jax.loss import balance, combine, gradient_norms
+        >>> objective = combine({"a": lambda p: jnp.sum(p**2), "b": lambda p: jnp.sum(9 * p)})
+        >>> balanced = balance(objective, gradnorm())
+        >>> @jax.jit
+        ... def step(p, state):
+        ...     norms = gradient_norms(lambda p: objective(p=p)[1], p)
+        ...     loss = lambda p: balanced(state, p=p, norms=norms)
+        ...     (_, (terms, state)), gradient = jax.value_and_grad(loss, has_aux=True)(p)
+        ...     return p - 0.01 * gradient, state
+        >>> p, state = step(jnp.ones(2), balanced.init())
+        >>> print(state.weights["a"] > state.weights["b"])  # "b" has the larger gradient
         True
 
     Reference:

@@ -175,6 +175,9 @@ def _options(
         fix = "Pass the file to keep the state in."
         raise _checks.failure(TypeError, NAME, "checkpoint", "a str or a path", got, fix)
     path = None if checkpoint is None else Path(os.fsdecode(checkpoint))
+    if path is not None and path.is_dir():
+        fix = f"Name a file in it: {path / 'state'}."
+        raise _checks.failure(ValueError, NAME, "checkpoint", "a file", f"the folder {path}", fix)
     if batch_size is not None:
         batch_size = _checks.integer(NAME, "batch_size", batch_size)
     every = _checks.positive(NAME, "checkpoint_every", checkpoint_every, or_zero=True)

@@ -218,6 +218,9 @@ def test_a_path_that_can_not_be_written_shows_at_once(tmp_path, batch):
             seen.append(each)
             yield each
 
+    with pytest.raises(ValueError, match="checkpoint must be a file, got the folder .*in it"):
+        fit_stream(watched(), k=K, checkpoint=tmp_path)
+    assert not seen
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         fit_stream(watched(), k=K, checkpoint=tmp_path / "file" / "state")

@@ -65,7 +65,7 @@ SIGNATURES = {
     linalg.residual_bound: "A, U, *, probes=10, seed=0",
     loss.combine: "terms, weights=None",
     loss.Objective: "functions, weights",
-    loss.Objective.terms: "self, *, step=0, **inputs",
+    loss.Objective.terms: "self, /, *, step=0, **inputs",
     loss.balance: "objective, balancer",
     loss.Balanced: "objective, balancer",
     loss.Balanced.init: "self",

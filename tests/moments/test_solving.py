@@ -196,7 +196,7 @@ def test_decoders_of_rotated_ill_conditioned_latents(parts, dtype, decades, tol,
 @pytest.mark.parametrize("target", ["of weak directions as well", "of all latents alike"])
 @pytest.mark.parametrize(
     ("n", "decades", "tol"),
-    [(400, 2, 5e-7), (8192, 2, 5e-7), (1024, 3, 2e-5), (8192, 3, 1e-5), (20_000, 3, 1e-5)],
+    [(400, 2, 5e-7), (8192, 2, 5e-7), (1024, 3, 2e-5), (8192, 3, 1.5e-5), (20_000, 3, 1e-5)],
 )
 def test_decoders_of_many_ill_conditioned_rows(n, decades, tol, target):
     """Long sums, and targets that say little about weak directions: digits that are needed.

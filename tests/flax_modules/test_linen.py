@@ -151,3 +151,10 @@ def test_training_without_mutable_says_so():
 def test_targets_are_needed_until_the_state_is_there(stored):
     with pytest.raises(ValueError, match="Y must be given in training and in init"):
         SubspaceTracker(k=2, use_running_average=stored).init(jax.random.key(0), data(0)[0])
+
+
+def test_evaluation_without_the_collection_asks_for_it():
+    """And not for targets, which would not help."""
+    tracker = SubspaceTracker(k=2, use_running_average=True)
+    with pytest.raises(ValueError, match="the collection 'space' must be given to apply"):
+        tracker.apply({}, np.eye(8, dtype=np.float32))

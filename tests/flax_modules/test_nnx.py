@@ -238,3 +238,8 @@ def test_numbers_of_jax_make_a_hashable_graph():
     one = SubspaceTracker(4, {"p": (3,)}, k=2, decay=jnp.float32(0.5))
     other = SubspaceTracker(4, {"p": (3,)}, k=2, decay=0.5)
     assert hash(nnx.graphdef(one)) == hash(nnx.graphdef(other))
+
+
+def test_the_name_of_all_rows_is_refused_beside_missing_quantities():
+    with pytest.raises(ValueError, match=r"SubspaceTracker: targets\[''\] must be named"):
+        SubspaceTracker(4, {"": (3,)}, k=2, missing=True)

@@ -227,7 +227,7 @@ def test_a_path_that_can_not_be_written_shows_at_once(tmp_path, batch):
     assert len(seen) <= 2
 
 
-@pytest.mark.parametrize("offset", [0.0, 100.0])
+@pytest.mark.parametrize("offset", [0.0, 200.0])
 def test_another_encoder_is_told_by_what_varies(tmp_path, batch, offset):
     def encoded(sign):
         inputs = (({"x": Z}, Y) for Z, Y in until(3, batch, 100, 100, 100, 100))

@@ -196,23 +196,28 @@ def test_decoders_of_rotated_ill_conditioned_latents(parts, dtype, decades, tol,
 @pytest.mark.parametrize("target", ["of weak directions as well", "of all latents alike"])
 @pytest.mark.parametrize(
     ("n", "decades", "tol"),
-    [(400, 2, 5e-7), (8192, 2, 5e-7), (1024, 3, 2e-5), (8192, 3, 1e-5), (20_000, 3, 1e-5)],
+    [(400, 2, 5e-7), (8192, 2, 2e-7), (1024, 3, 1.5e-5), (8192, 3, 1.2e-5), (20_000, 3, 6e-6)],
 )
 def test_decoders_of_many_ill_conditioned_rows(n, decades, tol, target):
     """Long sums, and targets that say little about weak directions: digits that are needed.
 
     To round the centred rows to float32 alone moves decoders by up to 2e-5 over three decades.
+    One draw is up to twice as far off as most are.
     """
-    rng = np.random.default_rng(0)
-    x, scale = rng.normal(size=(n, D)), np.logspace(0, -decades, D)
-    Q = np.linalg.qr(rng.normal(size=(D, D)))[0]
-    Z = ((x * scale) @ Q).astype(np.float32)
-    y = (x if target.endswith("as well") else Z) @ rng.normal(size=(D, 3))
-    y = (y + 0.1 * rng.normal(size=(n, 3))).astype(np.float32)
-    A = fit_decoders({"y": np.eye(D, dtype=np.float32)}, Moments.from_batch(Z, {"y": y}))["y"]
-    S, yc = (i - i.mean(0, dtype=np.float64) for i in (Z.astype(np.float64), y))
-    expected = np.linalg.lstsq(S, yc)[0]
-    assert np.linalg.norm(A - expected) < tol * np.linalg.norm(expected)
+    off, scale = [], np.logspace(0, -decades, D)
+    for seed in range(7):
+        rng = np.random.default_rng(seed)
+        x, Q = rng.normal(size=(n, D)), np.linalg.qr(rng.normal(size=(D, D)))[0]
+        Z = ((x * scale) @ Q).astype(np.float32)
+        y = (x if target.endswith("as well") else Z) @ rng.normal(size=(D, 3))
+        y = (y + 0.1 * rng.normal(size=(n, 3))).astype(np.float32)
+        W = {"y": np.eye(D, dtype=np.float32)}
+        A = fit_decoders(W, Moments.from_batch(Z, {"y": y}))["y"]
+        S, yc = (i - i.mean(0, dtype=np.float64) for i in (Z.astype(np.float64), y))
+        expected = np.linalg.lstsq(S, yc)[0]
+        off.append(np.linalg.norm(A - expected) / np.linalg.norm(expected))
+    assert np.median(off) < tol
+    assert max(off) < 3 * tol
 
 
 def test_decoders_of_parts_with_other_means():

@@ -43,7 +43,10 @@ def centred(
     def latents(rows: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
         x, mean = _numerics.row_mean(Z, rows, axis_name)
         n = _numerics.count(Z, rows, axis_name, dtype)
-        return _numerics.zero_masked(x - mean[None], rows), mean, n
+        # All rows lack what rounding took from the mean. With fewer rows than coordinates that
+        # would be a direction of its own, and decoders would be fitted to it.
+        Zc = _numerics.center(_numerics.zero_masked(x - mean[None], rows), rows, axis_name)
+        return Zc, mean, n
 
     # Without missing quantities all share one centring.
     shared = None if isinstance(where, dict) else latents(where)

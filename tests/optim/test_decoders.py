@@ -130,3 +130,18 @@ def test_float32_of_an_ill_conditioned_batch():
     W = np.eye(4, 6, dtype=np.float32)
     A = optim.fit_decoders({"q": W}, Z, {"q": Y.astype(np.float32)})["q"]
     np.testing.assert_allclose(A, expected(W.astype(float), Z.astype(float), Y), rtol=2e-3)
+
+
+@pytest.mark.parametrize(("n", "smallest"), [(1024, 1024), (4096, 4096), (8192, 4096)])
+def test_what_counts_as_rounding(n, smallest):
+    """Singular values below eps times the number of rows, of 4,096 at most."""
+    eps = np.finfo(np.float32).eps
+    rng = np.random.default_rng(0)
+    x = np.linalg.qr(rng.standard_normal((n, 2)))[0]
+    x = np.linalg.qr(x - x.mean(axis=0))[0]
+    for factor in (0.8, 1.25):
+        Z = (x * [1, factor * smallest * eps]).astype(np.float32)
+        y = x[:, 1].astype(np.float32)
+        A = optim.fit_decoders({"q": np.eye(2, dtype=np.float32)}, Z, {"q": y})["q"]
+        counted = 1 / (factor * smallest * eps) if factor > 1 else 0
+        np.testing.assert_allclose(A[1], counted, rtol=1e-2)

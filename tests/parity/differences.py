@@ -121,3 +121,19 @@ def many_rows():
     x = np.random.default_rng(20).standard_normal((65_536, 2))
     Z = (x * [1, 0.005]).astype(np.float32)
     return {"a": np.eye(2, dtype=np.float32)}, Z, {"a": x.sum(1).astype(np.float32)}
+
+
+def few_rows_far_from_0():
+    """Returns 10 float32 rows of 64 latents, 100 deviations from 0, and bases of 32."""
+    rng = np.random.default_rng(21)
+    mean = 100 * rng.standard_normal(64)
+    Z = (rng.standard_normal((10, 64)) + mean).astype(np.float32)
+    W = np.linalg.qr(rng.standard_normal((64, 32)))[0].T.astype(np.float32)
+    Y = ((Z - Z.mean(0)) @ rng.standard_normal((64, 8)) / 8).astype(np.float32)
+    return {"a": W}, Z, {"a": Y}
+
+
+def shortest_decoder(W, Z, Y):
+    """Returns the minimum-norm least-squares decoder in float64, as in the inputs above."""
+    Z, Y = (x - x.mean(0) for x in (Z.astype(np.float64), Y["a"].astype(np.float64)))
+    return np.linalg.pinv(Z @ W["a"].T.astype(np.float64), rcond=1e-6) @ Y

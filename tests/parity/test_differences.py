@@ -297,3 +297,10 @@ def test_difference_19_decoder_with_a_dead_coordinate():
 def test_difference_20_decoder_of_many_rows():
     W, Z, Y = inputs.many_rows()
     np.testing.assert_allclose(optim.fit_decoders(W, Z, Y)["a"], [1, 200], rtol=1e-4)
+
+
+def test_difference_21_decoder_of_few_rows_far_from_0():
+    W, Z, Y = inputs.few_rows_far_from_0()
+    expected = inputs.shortest_decoder(W, Z, Y)
+    A = np.asarray(optim.fit_decoders(W, Z, Y)["a"])
+    assert np.linalg.norm(A - expected) < 3e-6 * np.linalg.norm(expected)

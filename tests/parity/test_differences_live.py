@@ -279,3 +279,10 @@ def test_difference_19_decoder_with_a_dead_coordinate():
 def test_difference_20_decoder_of_many_rows():
     A = optim.fit_decoders(*map(tensors, inputs.many_rows()))["a"]
     assert abs(A[1]) < 1
+
+
+def test_difference_21_decoder_of_few_rows_far_from_0():
+    W, Z, Y = inputs.few_rows_far_from_0()
+    expected = inputs.shortest_decoder(W, Z, Y)
+    A = optim.fit_decoders(*map(tensors, (W, Z, Y)))["a"].numpy()
+    assert np.linalg.norm(A - expected) > 0.1 * np.linalg.norm(expected)

@@ -166,12 +166,25 @@ def replicated(x: _Tree, axis_name: Hashable | None) -> _Tree:
     one = lax.axis_index(axis_name).astype(jnp.float32)
     factor = jax.grad(lambda v: lax.psum(v, axis_name))(one)
     factor = lax.psum(factor, axis_name) / axis_size(axis_name)
-    return jax.tree.map(
-        lambda value: lax.custom_linear_solve(
+
+    def with_transpose(value: jax.Array) -> jax.Array:
+        divisor = varying_like(factor.astype(value.dtype), value)
+        return lax.custom_linear_solve(
             matvec=lambda v: v,
             b=value,
             solve=lambda _, b: b,
-            transpose_solve=lambda _, cotangent: cotangent / factor.astype(cotangent.dtype),
-        ),
-        x,
-    )
+            transpose_solve=lambda _, cotangent: cotangent / divisor,
+        )
+
+    return jax.tree.map(with_transpose, x)
+
+
+def varying_like(x: _Tree, like: jax.Array) -> _Tree:
+    """Returns arrays that count as varying over the mesh axes that ``like`` varies over.
+
+    In ``shard_map`` what a loop carries, or the branches of a condition return, must agree in
+    that, and constants vary over none. What is selected varies as the condition does: so no
+    private type information is asked for, and a selection of equal values compiles to nothing.
+    """
+    condition = jnp.all(like == 0)
+    return jax.tree.map(lambda leaf: jnp.where(condition, leaf, leaf), x)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from spacelearn_jax import _numerics
+
 _POINTS = 4  # in every interval: the fastest of 1 to 8
 _UNROLLED = 16  # rows of the matrix in each step of a loop
 
@@ -32,6 +34,7 @@ def largest(d: jax.Array, e: jax.Array, m: int) -> jax.Array:
             return (pivot, count + (pivot > 0).astype(count.dtype)), None
 
         start = jnp.ones_like(points), jnp.zeros(points.shape, jnp.int32)
+        start = _numerics.varying_like(start, points)
         (_, count), _ = lax.scan(step, start, (d, squares), unroll=_UNROLLED)
         return count
 

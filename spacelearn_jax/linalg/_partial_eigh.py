@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from spacelearn_jax import _numerics
 from spacelearn_jax.linalg import _chebyshev, _gram, _tridiagonal
 
 Found = tuple[jax.Array, jax.Array, jax.Array]
@@ -38,4 +39,4 @@ def leading(G: jax.Array, m: int) -> Found:
 
 def _all(G: jax.Array, m: int) -> Found:
     values, V = _gram.eigenvectors(G)
-    return values[:m], V[:, :m], jnp.asarray(True)
+    return values[:m], V[:, :m], _numerics.varying_like(jnp.asarray(True), values)

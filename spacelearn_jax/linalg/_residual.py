@@ -16,7 +16,7 @@ _FACTOR = 10 * math.sqrt(2 / math.pi)
 
 
 @compiled(static=("probes",))
-def _residual_bound(A: jax.Array, U: jax.Array, seed: np.ndarray, *, probes: int) -> jax.Array:
+def _residual_bound(A: jax.Array, U: jax.Array, seed: jax.Array, *, probes: int) -> jax.Array:
     dtype = _numerics.compute_dtype(A, U)
     A, U = (lax.stop_gradient(x).astype(dtype) for x in (A, U))
     key = jax.random.key(seed[0])
@@ -82,5 +82,5 @@ def residual_bound(A: ArrayLike, U: ArrayLike, *, probes: int = 10, seed: int = 
     seed = _checks.integer(function, "seed", seed, minimum=0, maximum=2**63 - 1)
     # An array, so that another seed compiles nothing, and a stream of its own by its end:
     # the test matrix of a LowRank may come from the same seed.
-    words = np.array([seed % 2**32, seed // 2**32, 1], np.uint32)
+    words = jax.device_put(np.array([seed % 2**32, seed // 2**32, 1], np.uint32))
     return _residual_bound(matrix, basis, words, probes=probes)

@@ -71,9 +71,10 @@ def leading(G: jax.Array, m: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     # same eigenvalue, which the second makes up for, and seldom a third.
     # By NumPy, when traced: a constant costs no step a factorization.
     basis = np.linalg.qr(np.random.default_rng(0).standard_normal((n, m)))[0]
-    error = jnp.asarray(jnp.inf, G.dtype)
-    start = jnp.zeros((), jnp.int32), jnp.asarray(basis, G.dtype), counted, error
-    _, X, values, error = lax.while_loop(unfinished, step, start)
+    start = jnp.asarray(basis, G.dtype), jnp.asarray(jnp.inf, G.dtype)
+    X, error = _numerics.varying_like(start, counted)
+    carry = jnp.zeros((), jnp.int32), X, counted, error
+    _, X, values, error = lax.while_loop(unfinished, step, carry)
     X = _reflected(reflections, taus, X)
     X = X / jnp.linalg.norm(X, axis=0)[None]
     return values, X, error <= bound

@@ -156,7 +156,7 @@ def combine(
     Args:
         terms: Functions by name, each returning a floating scalar or a Python number.
         weights: A number, a traced scalar or a schedule of the step by name; 1 by
-            default.
+            default. Schedules need ``step=`` in every call: without it they stay at 0.
 
     Returns:
         ``objective(*, step=0, **inputs) -> (total, {term: unweighted value})``.

@@ -46,8 +46,8 @@ def _combined(
         "alignment": _numerics.replicated(mean(aligned), axis_name),
         "disentanglement": _numerics.replicated(correlated, axis_name),
         "isotropy": even,
-        # It reads no batch, and every device has all of it: its share of the gradient is
-        # made such that the sum over devices is the whole.
+        # Every device has all of it, not a part of the rows: its gradient is divided so that
+        # the sum over devices is that of one.
         "stability": _numerics.replicated(
             mean(stability_by_quantity(W, W_prev, metric=metric)), axis_name
         ),
@@ -137,7 +137,7 @@ def combined_loss(
         A: Decoders ``{q: (k_q, p_q)}``; (k_q,) for a target of shape (B,).
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. Names that ``W``
             lacks are ignored, here and in ``A`` and ``W_prev``.
-        W_prev: Earlier bases, or ``None``.
+        W_prev: Earlier bases ``{q: (k_q, D)}``, or ``None``.
         n_dir: Number of leading singular values in the isotropy term.
         weights: Scalars by term, ``"alignment"``, ``"disentanglement"``,
             ``"isotropy"`` and ``"stability"``; 1 by default. They may be traced. Each loss
@@ -147,7 +147,8 @@ def combined_loss(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is decoded on the rows that have it, and the other terms
             see the rows that have any.
-        axis_name: Mesh axis that ``shard_map`` splits the batch over.
+        axis_name: Mesh axis that ``shard_map`` splits the batch over; isotropy refuses
+            derivatives of second order then.
         solver: Route of the isotropy term; see ``isotropy_loss``.
         pair_norm: See ``disentanglement_loss``.
         metric: See ``stability_loss``.
@@ -158,7 +159,7 @@ def combined_loss(
     Raises:
         TypeError: If dtypes or kinds are wrong.
         ValueError: If shapes don't fit, ``B < 2``, ``W`` is empty, a name is missing or
-            an option or weight is unknown.
+            an option or weight is unknown. Differentiated twice under ``axis_name``.
 
     Example:
         >>> import jax, jax.numpy as jnp

@@ -1,6 +1,5 @@
 """Disentanglement: are the coordinates in different subspaces uncorrelated?"""
 
-import functools
 import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, overload
@@ -8,13 +7,11 @@ from typing import Any, Literal, overload
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import checked_once, compiled
-from spacelearn_jax.loss import _batch
+from spacelearn_jax.loss import _batch, _correlation
 from spacelearn_jax.loss._reduce import check_reduction, check_weights
 
 _PairNorm = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -43,66 +40,6 @@ def _pair_sums(C: jax.Array, sizes: tuple[int, ...], *, apart: bool) -> jax.Arra
     return _numerics.matmul(_numerics.matmul(member.T, squares), member)
 
 
-# Sums over the rows of one device of products of centred coordinates X, (K, K). The
-# derivative d(X^T X) = T + T^T, T = X^T dX, is written by hand: one product where the
-# general rule has two, also in reverse, where X dC + X dC^T becomes X (dC + dC^T).
-
-
-@jax.custom_jvp
-def _products(X: jax.Array) -> jax.Array:
-    return X.T @ X
-
-
-@_products.defjvp
-def _products_jvp(
-    primals: tuple[jax.Array], tangents: tuple[jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    (X,), (dX,) = primals, tangents
-    T = X.T @ dX
-    return _products(X), T + T.T
-
-
-_Sums = tuple[jax.Array, jax.Array]
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
-def _products_of_latents(
-    Z: jax.Array, W_all: jax.Array, where: jax.Array | None, axis_name: Hashable | None
-) -> _Sums:
-    Zc = _numerics.center(Z, where, axis_name)
-    X, left = _centred_again(jnp.matmul(Zc, W_all.T), where, axis_name)
-    return _products(X), left
-
-
-def _products_of_latents_jvp(
-    axis_name: Hashable | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]
-) -> tuple[_Sums, _Sums]:
-    # The columns of X sum to zero over all devices, so latents need not be centred:
-    # X^T d(Zc W^T) = (X^T dZ) W^T + (X^T Z) dW^T. In reverse that is X ((dC + dC^T) W), which
-    # meets the batch in one product, and nothing else.
-    Z, W_all, where = primals
-    dZ, dW, _ = tangents
-    Zc = _numerics.center(Z, where, axis_name)
-    X, left = _centred_again(jnp.matmul(Zc, W_all.T), where, axis_name)
-    T = jnp.zeros((W_all.shape[0],) * 2, X.dtype)
-    if not isinstance(dZ, SymbolicZero):
-        T += (X.T @ _numerics.zero_masked(dZ, where)) @ W_all.T
-    if not isinstance(dW, SymbolicZero):
-        T += (X.T @ Zc) @ dW.T
-    return (_products(X), left), (T + T.T, jnp.zeros_like(left))
-
-
-_products_of_latents.defjvp(_products_of_latents_jvp, symbolic_zeros=True)
-
-
-def _centred_again(
-    S: jax.Array, where: jax.Array | None, axis_name: Hashable | None
-) -> tuple[jax.Array, jax.Array]:
-    """Returns coordinates of centred latents without the mean that rounding left, and that."""
-    S, left = _numerics.row_mean(S, where, axis_name)
-    return _numerics.zero_masked(S - left[None], where), lax.stop_gradient(left)
-
-
 def _correlations_by_pair(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
@@ -122,15 +59,15 @@ def _correlations_by_pair(
     n = _numerics.count(Z, where, axis_name, dtype)
     if coordinates is None:
         W_all = _batch.stack(W, dtype)
-        products, left = _products_of_latents(Z.astype(dtype), W_all, where, axis_name)
+        products, left = _correlation.of_latents(Z.astype(dtype), W_all, where, axis_name)
     else:
-        X, left = _centred_again(coordinates(dtype), where, axis_name)
-        products = _products(X)
+        X, left = _correlation.centred_again(coordinates(dtype), where, axis_name)
+        products = _correlation.of_coordinates(X)
     products = _numerics.total(products, axis_name)
     squares = jnp.diagonal(products)
-    # A column without variance becomes zero, without gradient: std = 0 carries none. A constant
-    # one is first what rounding leaves of its mean, and then what it leaves of that; nothing
-    # that varies is as small.
+    # A column without variance becomes zero, without gradient: std = 0 carries none. After the
+    # first centring a constant column holds the rounding error of its mean, after the second
+    # the rounding error of that; no column that varies is as small.
     varies = squares > n * jnp.finfo(dtype).eps * jnp.square(left)
     std = _numerics.safe_sqrt(squares / jnp.maximum(n - 1, 1))
     scale = jnp.where(varies, 1 / (std + _EPS), 0)

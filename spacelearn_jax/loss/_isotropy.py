@@ -31,7 +31,6 @@ def isotropy(
     Zc = _numerics.center(Z.astype(dtype), where, axis_name)
     B = Z.shape[0] * _numerics.axis_size(axis_name)
     s, token = leading_values(Zc, W_all, min(n_dir, B, Z.shape[1]), solver, axis_name)
-    s = jnp.where(s == 0, 0, s)  # a collapsed latent has no direction to be pushed in
     # A masked row adds a zero to the spectrum that the kept rows alone don't have.
     counted = jnp.arange(s.shape[0], dtype=dtype) < _numerics.count(Z, where, axis_name, dtype)
     m = jnp.sum(counted, dtype=dtype)
@@ -58,8 +57,9 @@ def isotropy_loss(
     With ``R = Zc - Zc W^T W`` (all bases stacked) and s its ``n_dir`` largest singular
     values, ``mean((s / (mean(s) + 1e-8) - 1)^2)``: 0 where they are all equal, 1 where they
     are all 0. As in the original, m = min(n_dir, B, D) values count whatever the rank r of
-    the rest, so a perfectly even rest reads m / r - 1, directions that two subspaces share
-    are taken away twice, and values of 1e-8 or less read as more uneven than they are.
+    the rest: one that is perfectly even, but of a rank r below m, has a loss of m / r - 1.
+    Directions that two subspaces share are subtracted twice, and values of 1e-8 or less look
+    more uneven than they are.
 
     Args:
         Z: Latents (B, D).
@@ -67,8 +67,8 @@ def isotropy_loss(
         n_dir: Number of leading singular values.
         where: Valid rows (B,) bool; the others are left out. With ``{q: (B,)}`` the rows
             that have any quantity count: their latents are all there.
-        axis_name: Mesh axis that ``shard_map`` splits the batch over; derivatives are
-            then of first order only.
+        axis_name: Mesh axis that ``shard_map`` splits the batch over; derivatives of
+            second order are refused then.
         solver: ``"auto"``, from the smaller Gram matrix where that gives the value to 1e-5 in
             float32 (5e-5 where one direction is 50 times as strong as many that are alike),
             and by ``"svd"`` elsewhere; ``"svd"``; ``"eigen"``; or a
@@ -80,7 +80,7 @@ def isotropy_loss(
     Raises:
         TypeError: If dtypes or kinds are wrong.
         ValueError: If shapes don't fit, ``B < 2``, ``W`` is empty, ``n_dir < 1`` or the
-            solver doesn't exist.
+            solver doesn't exist. Differentiated twice under ``axis_name``.
 
     Example:
         >>> import jax.numpy as jnp

@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Hashable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from spacelearn_jax import _numerics
+from spacelearn_jax import _checks, _numerics
 from spacelearn_jax.linalg import _factors, _gram, _partial_eigh
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 
@@ -17,7 +18,7 @@ _Vectors = tuple[jax.Array, jax.Array, jax.Array]
 # How far rounding may move all values together, in units of eps times their sum.
 _ALLOWED = 84.0
 
-# From how many times sqrt(eps) s_1 on vectors are right to two digits, though squared.
+# Vectors of values above this many sqrt(eps) s_1 are right to two digits from the Gram matrix.
 _APART = 8.0
 
 
@@ -27,14 +28,16 @@ def leading_values(
     """Returns the ``m`` largest singular values of ``R = Zc - Zc W^T W``, descending.
 
     A value that is but rounding has no derivative. On one device derivatives are of any
-    order, elsewhere of first order. The second result is a token (see ``_schedule``) that is
-    there once the eigenvectors can be sought that take most of the time.
+    order; under ``axis_name`` those of second order are refused. The second result is a token
+    (see ``_schedule``): it is there as soon as the eigenproblem, which takes most of the time,
+    can start.
     """
     scale = _scale(Zc, axis_name)
     if axis_name is None:
         s, token = _values(Zc, W_all, scale, m, solver)
         return scale * s, token
-    X, T, token = _singular_vectors(*lax.stop_gradient((Zc, W_all)), scale, m, solver, axis_name)
+    found = _vectors_of_shards(Zc, W_all, scale, m, solver, axis_name)
+    X, T, token = lax.stop_gradient(found)
     counts = _counts(_lengths(T, axis_name), Zc, axis_name)
     T = jnp.where(counts, _images(Zc, W_all, X, scale, left=_is_wide(Zc, axis_name)), T)
     return scale * _lengths(T, axis_name), token
@@ -94,6 +97,49 @@ def _vectors_jvp(
     images = functools.partial(_images, scale=scale, left=left)
     _, dT = jax.jvp(images, (Zc, W_all, X), (*tangents[:2], dX))
     return (X, T, token), (dX, dT, jnp.zeros_like(token))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4, 5))
+def _vectors_of_shards(
+    Zc: jax.Array,
+    W_all: jax.Array,
+    scale: jax.Array,
+    m: int,
+    solver: Solver,
+    axis_name: Hashable | None,
+) -> _Vectors:
+    return _singular_vectors(Zc, W_all, scale, m, solver, axis_name)
+
+
+@_vectors_of_shards.defjvp
+def _vectors_of_shards_jvp(
+    m: int,
+    solver: Solver,
+    axis_name: Hashable | None,
+    primals: tuple[jax.Array, ...],
+    tangents: tuple[jax.Array, ...],
+) -> tuple[_Vectors, _Vectors]:
+    # Constants to first order. What differentiates this rule takes a second one.
+    Zc, W_all, scale = primals
+    found = _only_once(_singular_vectors(Zc, W_all, scale, m, solver, axis_name))
+    return found, jax.tree.map(jnp.zeros_like, found)
+
+
+@jax.custom_jvp
+def _only_once(vectors: _Vectors) -> _Vectors:
+    return vectors
+
+
+@_only_once.defjvp
+def _only_once_jvp(primals: tuple[_Vectors], tangents: tuple[_Vectors]) -> Any:
+    raise _checks.failure(
+        ValueError,
+        "isotropy_loss",
+        "axis_name",
+        "None for derivatives of second or higher order",
+        "the name of a mesh axis",
+        "Take them under plain jit, of a batch that is split over the devices.",
+    )
 
 
 def _residual(Zc: jax.Array, W_all: jax.Array, scale: jax.Array) -> jax.Array:

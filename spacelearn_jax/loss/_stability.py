@@ -141,8 +141,8 @@ def stability_loss(
 
     Args:
         W: Bases ``{q: (k_q, D)}`` with orthonormal rows.
-        W_prev: Earlier bases, or ``None`` for a loss of 0. Names that ``W`` lacks are
-            ignored.
+        W_prev: Earlier bases ``{q: (k_q, D)}``, or ``None`` for a loss of 0. Names that
+            ``W`` lacks are ignored.
         metric: ``"basis"`` or ``"projector"``.
         weights: Scalars by quantity that multiply it in the reduction; 1 by default.
         reduction: ``"mean"`` over quantities, ``"sum"``, or ``"none"``.

@@ -119,15 +119,18 @@ def _init(
     moments = _moments.of_batch(Z, Y, where, axis_name, dtype, missing=isinstance(where, dict))
     shapes = {q: y.shape[1:] for q, y in Y.items()}
     space = from_moments(moments, dict(zip(Y, sizes, strict=True)), shapes, solver, None)
+    none, drift = _numerics.varying_like(
+        (jnp.zeros((), jnp.int32), jnp.zeros((), dtype)), moments.z_mean[""]
+    )
     return TrackerState(
         space=space,
         # Of their own: a buffer that is in a state twice can't be donated.
         W_prev={q: jnp.array(w, copy=True) for q, w in space.W.items()},
-        step=jnp.zeros((), jnp.int32),
+        step=none,
         # A batch without valid rows solves nothing: the first one that has some does.
         refreshes=_solvable(moments)[""].astype(jnp.int32),
-        drift=jnp.zeros((), dtype),
-        since=jnp.zeros((), jnp.int32),
+        drift=drift,
+        since=none,
         moments=moments,
     )
 
@@ -212,9 +215,9 @@ def track_subspaces(
     one is due. A solve that is not due is not run (``lax.cond``; under ``vmap`` that is a
     select, which runs it on every step), and nothing recompiles. Nothing in the state
     carries a gradient. A NaN in a batch stays in the moments for good: leave such rows out
-    with ``where=``. In float32, decoders of coordinates that are some hundred times weaker
-    than a direction which all latents share are 0, as products of those have no digits left
-    for them: normalize such latents.
+    with ``where=``. In float32, coordinates some hundred times weaker than a direction
+    that all latents share get decoders of 0, as their products have no digits left:
+    normalize such latents.
 
     Under ``shard_map``, pass ``axis_name=`` wherever devices share a state: without it JAX
     reports that branches of a condition differ in type.

@@ -18,6 +18,7 @@ from jax.sharding import PartitionSpec as P
 from spacelearn_jax import fit_stream
 from spacelearn_jax.loss import isotropy_loss
 from spacelearn_jax.moments import Moments
+from spacelearn_jax.training import WhenDrifted, track_subspaces
 
 from ..contract.closeness import assert_close
 from ..contract.registry import (
@@ -298,6 +299,128 @@ def test_vmap_inside_of_shard_map(case, check_vma):
         out, slope = evaluate(case)(one)
         close(jax.tree.map(lambda x, i=i: x[i], got), out)
         close(jax.tree.map(lambda x, i=i: x[i], slopes), {name: slope[name] for name in case.batch})
+
+
+# Derivatives of second order
+
+
+def hvp(case, **options):
+    """Returns a function of the product of the Hessian by Z with a direction."""
+
+    def of(x, t):
+        def slope(z):
+            return jax.grad(lambda z: objective(case(x | {"Z": z}, **options)))(z)
+
+        return jax.jvp(slope, (x["Z"],), (t["Z"],))[1]
+
+    return of
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize("case", [c for c in LOSSES if not c.label and "Z" in c.batch], ids=ids)
+def test_second_derivatives_inside_of_shard_map(case, check_vma):
+    """They are right, or refused."""
+    inputs = case.inputs()
+    t = direction(inputs)
+    by_rows = specs(case, inputs, P("data"))
+    run = jax.shard_map(
+        hvp(case, axis_name="data"),
+        mesh=make_mesh(AxisType.Auto),
+        in_specs=(by_rows, by_rows),
+        out_specs=P("data"),
+        check_vma=check_vma,
+    )
+    if case.covers in ("isotropy_loss", "combined_loss"):
+        with pytest.raises(ValueError, match="axis_name must be None for derivatives of second"):
+            jax.jit(run)(inputs, t)
+    else:
+        close(jax.jit(run)(inputs, t), jax.jit(hvp(case))(inputs, t))
+
+
+# An axis beside the batch's, such as that of an ensemble's members
+
+
+def of_members(case, *, mesh, axis_name):
+    """Returns outputs and gradients of two members of an ensemble, one in each half."""
+    inputs = case.inputs()
+    others = inputs | {"Z": jnp.roll(inputs["Z"], 1, axis=0)} if "Z" in inputs else inputs
+    members = (inputs, others)
+    both = jax.tree.map(lambda *x: jnp.stack(x), *members)
+
+    def one(x):
+        x = jax.tree.map(lambda leaf: leaf[0], x)
+        options = {"axis_name": axis_name} if axis_name else {}
+        out, slope = case(x, **options), None
+        if case.kind == DIFFERENTIABLE:
+            slope = jax.grad(lambda x: objective(case(x, **options)))(x)
+        return jax.tree.map(lambda leaf: leaf[None], (out, slope))
+
+    by_rows = specs(case, inputs, P("member", axis_name))
+    by_rows = {
+        name: spec if name in case.batch else jax.tree.map(lambda _: P("member"), inputs[name])
+        for name, spec in by_rows.items()
+    }
+    slopes = by_rows if case.kind == DIFFERENTIABLE else None
+    run = jax.shard_map(one, mesh=mesh, in_specs=(by_rows,), out_specs=(P("member"), slopes))
+    return members, jax.jit(run)(both)
+
+
+@pytest.mark.parametrize("axis_name", [None, "data"])
+@pytest.mark.parametrize("case", [c for c in REDUCED if not c.label], ids=ids)
+def test_members_of_an_ensemble(case, axis_name):
+    shape, names = ((2, 4), ("member", "data")) if axis_name else ((2,), ("member",))
+    mesh = jax.make_mesh(shape, names, axis_types=(AxisType.Auto,) * len(shape))
+    members, (out, slope) = of_members(case, mesh=mesh, axis_name=axis_name)
+    for i, inputs in enumerate(members):
+        expected, gradient = evaluate(case)(inputs)
+        close(jax.tree.map(lambda leaf, i=i: leaf[i], out), expected)
+        if slope is not None:
+            close(jax.tree.map(lambda leaf, i=i: leaf[i], slope), gradient)
+
+
+@pytest.mark.parametrize(("latents", "n_dir"), [(256, 32), (900, 2), (1700, 8)])
+def test_isotropy_of_many_latents_of_members(latents, n_dir):
+    """On the CPU these are three ways to find singular values."""
+    Z = jax.random.normal(jax.random.key(0), (2, 200, latents))
+    loss = functools.partial(isotropy_loss, W={"x": jnp.eye(latents)[:4]}, n_dir=n_dir)
+
+    def one(z):
+        return jax.tree.map(lambda x: x[None], jax.value_and_grad(loss)(z[0]))
+
+    mesh = jax.make_mesh((2,), ("member",), axis_types=(AxisType.Auto,))
+    run = jax.shard_map(one, mesh=mesh, in_specs=P("member"), out_specs=P("member"))
+    for i, part in enumerate(zip(*jax.jit(run)(Z), strict=True)):
+        close(part, jax.value_and_grad(loss)(Z[i]))
+
+
+@pytest.mark.parametrize("every", [1, 2, WhenDrifted(0.1)])
+@pytest.mark.parametrize("axis_name", [None, "data"])
+def test_trackers_of_members(axis_name, every):
+    """Each starts, and goes on, inside of ``shard_map``."""
+    tracker = track_subspaces(1, every=every)
+    Z = jax.random.normal(jax.random.key(0), (2, 16, 6))
+    Y = {"a": Z[..., :2] ** 2, "b": Z[..., 3]}
+
+    def run(Z, Y, axis_name=None):
+        state = tracker.init(Z, Y, axis_name=axis_name)
+
+        def step(state, shift):
+            return tracker.update(Z + shift, Y, state, axis_name=axis_name), None
+
+        return jax.lax.scan(step, state, jnp.arange(3.0))[0]
+
+    def one(Z, Y):
+        Z, Y = jax.tree.map(lambda x: x[0], (Z, Y))
+        return jax.tree.map(lambda x: x[None], run(Z, Y, axis_name))
+
+    shape, names = ((2, 4), ("member", "data")) if axis_name else ((2,), ("member",))
+    mesh = jax.make_mesh(shape, names, axis_types=(AxisType.Auto,) * len(shape))
+    rows = P("member", axis_name)
+    mapped = jax.shard_map(one, mesh=mesh, in_specs=(rows, rows), out_specs=P("member"))
+    states = jax.jit(mapped)(Z, Y)
+    for i in range(2):
+        expected = jax.jit(run)(Z[i], jax.tree.map(lambda y, i=i: y[i], Y))
+        close(jax.tree.map(lambda x, i=i: x[i], states), expected)
 
 
 # Many latents, of which a few directions are asked for

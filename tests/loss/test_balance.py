@@ -160,7 +160,7 @@ def test_relobralo_looks_back_as_often_as_its_probability_says():
     assert np.all(looked[1:] | kept)
     # A look back at the same value as the last one counts as one too: half of the kept.
     frequency = np.mean(~kept) / np.mean(~np.isclose(targets[1:], targets[:-1]))
-    assert 0.1 < frequency < 0.4
+    assert abs(frequency - (1 - rho) / 2) < 0.05
 
 
 def test_relobralo_seeds():
@@ -172,9 +172,9 @@ def test_relobralo_seeds():
 # GradNorm: Chen, Badrinarayanan, Lee and Rabinovich, ICML 2018, equations 1 and 2.
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.5])
-def test_gradnorm_is_its_equations(alpha):
-    rate = 0.025
+@pytest.mark.parametrize(("alpha", "rate"), [(0.0, 0.025), (0.5, 0.025), (1.5, 0.025), (1.5, 1.0)])
+def test_gradnorm_is_its_equations(alpha, rate):
+    """With the last rate weights would fall below 0."""
     got, _ = history(gradnorm(alpha=alpha, optimizer=optax.sgd(rate)))
     weights = np.ones(3)
     for t in range(STEPS):
@@ -220,7 +220,7 @@ def test_gradnorm_evens_the_norms_out():
 
     _, w = jax.lax.scan(step, balancer.init(NAMES), None, 3000)
     G = np.array([w[n][-1] * x for n, x in zip(NAMES, norms[0], strict=True)])
-    assert G.max() / G.min() < 1.5 < 100
+    assert G.max() / G.min() < 1.2 < 100
 
 
 # Gradient norms: Wang, Sankaran, Wang and Perdikaris, 2023, arXiv:2308.08468.

@@ -56,8 +56,8 @@ def checked_once(*, static: tuple[str, ...]) -> Callable[[_F], _F]:
 
     A call with JAX arrays alone then costs what a compiled one does: what has passed is known
     by its shapes and dtypes. Whatever else is given is converted or refused by the function
-    itself, as are tracers. It is traced once more for every shape of what it ignores, so that
-    it is not for functions that may be given much of that.
+    itself, as are tracers. Other shapes of inputs that a function ignores retrace it as well:
+    don't use it where many of those are passed.
 
     Args:
         static: Names of the arguments that are compile-time constants.

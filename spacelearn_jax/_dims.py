@@ -59,7 +59,8 @@ def solve_dims(
             reaches the thresholds.
 
     Returns:
-        ``{q: (n_bins, k)}`` as Python ints; under tracing as int32 arrays.
+        ``{q: (n_bins, k)}`` as Python ints; under tracing as int32 arrays, 0 for a
+        target that is not finite and -1 for a low rank that is too low.
 
     Raises:
         TypeError: If dtypes or kinds are wrong.

@@ -38,6 +38,9 @@ from spacelearn_jax.space import Space
 from spacelearn_jax.training import TrackerState, track_subspaces
 from spacelearn_jax.training._tracker import Every
 
+__all__ = ["SubspaceTracker"]
+
+
 #: The variable collection that holds the state.
 COLLECTION = "space"
 

@@ -53,6 +53,8 @@ from spacelearn_jax.space import Space
 from spacelearn_jax.training import TrackerState, track_subspaces
 from spacelearn_jax.training._tracker import Every, empty_state
 
+__all__ = ["SubspaceTracker", "SubspaceVariable"]
+
 
 class SubspaceVariable(nnx.Variable):
     """The tracker's state, a variable type of its own: never a parameter.
@@ -173,14 +175,14 @@ class SubspaceTracker(nnx.Module):
 
         Raises:
             TypeError: If dtypes or kinds are wrong.
-            ValueError: If shapes don't fit the module.
+            ValueError: If shapes don't fit the module, or training lacks latents or targets.
         """
         state: TrackerState = self.state.get_value()
         stored = self.use_running_average if use_running_average is None else use_running_average
         if not _checks.flag("SubspaceTracker", "use_running_average", stored):
             if Z is None or Y is None:
                 raise _checks.failure(
-                    TypeError,
+                    ValueError,
                     "SubspaceTracker",
                     "Z and Y",
                     "given in training",

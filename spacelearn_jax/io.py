@@ -14,6 +14,8 @@ from spacelearn_jax import _checks
 from spacelearn_jax._files import read_arrays, replacing
 from spacelearn_jax.space import Space
 
+__all__ = ["load_space", "save_space"]
+
 FORMAT = "spacelearn-jax space"
 VERSION = 1
 _MAPPINGS = ("W", "A", "V", "y_mean")
@@ -50,6 +52,9 @@ def save_space(path: str | os.PathLike[str], space: Space) -> None:
         kind = type(space).__name__
         raise _checks.failure(TypeError, "save_space", "space", "a Space", f"a {kind}", fix)
     target = _path("save_space", path)
+    if target.is_dir():
+        message = f"save_space: {target} is a folder. Name a file in it, such as space.npz."
+        raise IsADirectoryError(message)
     names = space.keys()
     dtypes: dict[str, str] = {}
     header = {

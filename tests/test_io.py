@@ -210,3 +210,10 @@ def test_swapped_arguments(tmp_path):
         save_space(space, tmp_path / "space.npz")
     with pytest.raises(TypeError, match=r"load_space: path must be a str or a path, got a Space"):
         load_space(space)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    _, space = solved()
+    with pytest.raises(IsADirectoryError, match=r"is a folder. Name a file in it"):
+        save_space(tmp_path, space)
+    assert not list(tmp_path.iterdir())

@@ -99,9 +99,9 @@ def _minimum_norm(G: Pair, C: Pair) -> jax.Array:
 
     A = solved(C.high)
     if G.low is not None:
-        # Small coordinates of C are left with few digits, and of what is missing with more.
+        # Small coordinates of C have few digits; what the solution leaves of C has more.
         A = lax.fori_loop(0, 2, lambda _, A: A + solved(_missing(G, C, A)), A)
-    # Scaled alike, the shortest solution is another one: take away what G doesn't see.
+    # Scaling changes which solution is the shortest: take away what is in the null space of G.
     unseen = jnp.where(negligible[None], T, 0)
     unseen = _numerics.safe_divide(
         unseen, _numerics.safe_sqrt(jnp.sum(jnp.square(unseen), axis=0))[None]

@@ -39,7 +39,7 @@ def main(args: list[str] | None = None) -> None:
             raise
         sys.stderr.write(
             f"The command line needs the package {error.name!r}, which is not installed.\n"
-            'Install it with: pip install "spacelearn-jax[demo]"\n'
+            f"Install it with: pip install {error.name} (the extra 'demo' has all of them)\n"
         )
         sys.exit(1)
     except KeyboardInterrupt:

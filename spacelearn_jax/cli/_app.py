@@ -39,10 +39,25 @@ def start(
     """Every quantity in its own linear subspace of the latent space."""
 
 
-@app.command()
+# Paragraphs without line breaks of their own, which typer would keep.
+DEMO = "\n\n".join(
+    (
+        "Trains two autoencoders on a turbulent flow, with SPACE and without, and compares.",
+        "It simulates 2-D Navier-Stokes vorticity fields (kept in the cache folder), trains both "
+        "networks on them alike, and reads energy, pressure, strain rate and vorticity from the "
+        "latents of initial conditions that neither network saw.",
+        "Written: report.png (the picture), metrics.json (all numbers), space.npz (the "
+        "subspaces, for spacelearn_jax.io.load_space), network.npz (the weights, for "
+        "spacelearn_jax.demo.load_network). Ctrl-C ends the run and keeps what there is.",
+    )
+)
+
+
+@app.command(help=DEMO)
 def demo(
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Training steps of each network.", show_default="400")
+        int | None,
+        typer.Option(min=1, help="Training steps of each network; 400 if not given."),
     ] = None,
     seed: Annotated[
         int,
@@ -55,24 +70,17 @@ def demo(
         Path | None,
         typer.Option(
             dir_okay=False,
-            help="Your own .npz file: an array [bold]fields[/] (N, H, W) or (N, T, H, W), one "
-            "array a quantity with the same leading axes, and optionally [bold]group[/].",
+            help="Your own .npz file of at least 64 samples: an array [bold]fields[/] (N, H, W) "
+            "or (N, T, H, W) with sides that are multiples of 8, one array a quantity with the "
+            "same leading axes (classes as one-hot columns: labels are taken for a number), and "
+            "optionally [bold]group[/], what is held out together.",
         ),
     ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Seconds instead of minutes; far less accurate.")
     ] = False,
 ) -> None:
-    """Trains two autoencoders on a turbulent flow, with SPACE and without, and compares.
-
-    It simulates 2-D Navier-Stokes vorticity fields (kept in the cache folder), trains both
-    networks on them alike, and reads energy, pressure, strain rate and vorticity from the
-    latents of initial conditions that neither network saw.
-
-    Written: report.png (the picture), metrics.json (all numbers), space.npz (the subspaces,
-    for spacelearn_jax.io.load_space), network.npz (the weights, for
-    spacelearn_jax.demo.load_network). Ctrl-C ends the run and keeps what there is.
-    """
+    """Trains two autoencoders on a turbulent flow, with SPACE and without, and compares."""
     from spacelearn_jax.cli._demo import show
 
     try:

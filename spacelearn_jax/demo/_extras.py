@@ -23,6 +23,6 @@ def require(module: str) -> Any:
             raise
         message = (
             f"the demonstration needs the package {error.name!r}, which is not installed. "
-            'Install it with: pip install "spacelearn-jax[demo]"'
+            f"Install it with: pip install {error.name} (the extra 'demo' has all of them)"
         )
         raise ImportError(message, name=error.name) from error

@@ -15,7 +15,6 @@ from spacelearn_jax.demo.config import Config
 from spacelearn_jax.demo.dataset import Sizes, pooled
 from spacelearn_jax.demo.network import Autoencoder, initial_weights
 from spacelearn_jax.training import TrackerState, track_subspaces
-from spacelearn_jax.training._tracker import empty_state
 
 SPACE_TERMS = ("alignment", "disentanglement", "isotropy", "stability")
 TERMS = ("reconstruction", *SPACE_TERMS)
@@ -100,9 +99,12 @@ def build(config: Config, sizes: Sizes, grid: tuple[int, int], *, flow: bool) ->
         key, weights_key = jax.random.split(jax.random.key(config.seed))
         params = initial_weights(structure, weights_key)
         Y = jax.eval_shape(lambda targets: pooled(targets, sizes.bins), data[1])
-        shapes = {q: y.shape[1:] for q, y in Y.items()}
-        empty = empty_state(tracker, sizes.latent_dim, shapes, jnp.float32, missing=False)
-        return State(params, optimizer.init(params), empty, jnp.zeros((), jnp.int32), key)
+        rows = next(iter(Y.values())).shape[0]
+        Z = jax.ShapeDtypeStruct((rows, sizes.latent_dim), jnp.float32)
+        unsolved = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(tracker.init, Z, Y)
+        )
+        return State(params, optimizer.init(params), unsolved, jnp.zeros((), jnp.int32), key)
 
     def inputs(fields: jax.Array, scales: Scales) -> jax.Array:
         return (fields - scales.field[0]) / scales.field[1]

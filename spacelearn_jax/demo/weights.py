@@ -44,7 +44,7 @@ class Network:
     def encode(self, fields: ArrayLike) -> jax.Array:
         """Maps fields (B, H, W) of the grid that it was trained on to latents (B, D)."""
         x = jnp.asarray(fields)
-        if x.ndim != 3 or x.shape[1:] != self.model.grid:
+        if x.ndim != 3 or x.shape[1:] != self.model.grid or not x.size:
             expected = f"of shape (B, H, W) with H, W = {self.model.grid}, as in training"
             fix = "Resample them to that grid, or make a batch of a single one with fields[None]."
             got = f"shape {x.shape}"

@@ -190,8 +190,8 @@ class Moments:
             Z: Latents (B, D).
             Y: Targets ``{q: (B, ...)}`` of the same quantities and widths.
             where: Valid rows (B,) bool, or ``{q: (B,)}`` if made so.
-            decay: Scalar in [0, 1] that all earlier rows count less by, for latents that
-                change; one outside, if traced, makes everything NaN. A batch without valid
+            decay: Factor in [0, 1] on the weight of all earlier rows, a scalar, for latents
+                that change; a traced one outside makes everything NaN. A batch without valid
                 rows fades nothing.
             sample_weight: How often each row counts (B,), at least 0; a negative weight
                 makes everything NaN. The sum of weights is the number of rows.

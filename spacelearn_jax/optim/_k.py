@@ -75,8 +75,9 @@ def k_per_q(
 
     Raises:
         TypeError: If dtypes or kinds are wrong.
-        ValueError: If ``B < 2``, ``Y`` is empty or not finite, a threshold lies outside
-            (0, 1] or names an unknown quantity, or the solver doesn't exist.
+        ValueError: If ``B < 2``, of all rows or of those that ``where`` leaves, ``Y`` is
+            empty or not finite, a threshold lies outside (0, 1] or names an unknown
+            quantity, or the solver doesn't exist.
 
     Example:
         >>> import numpy as np

@@ -86,8 +86,8 @@ def _exact(X: jax.Array) -> jax.Array:
 _mode_count = compiled(static=("solver", "axis_name"))(mode_count)
 
 
-def concrete(function: str, name: str, modes: jax.Array, solver: Solver) -> int:
-    """Converts a count to int, and its error codes to errors."""
+def _require_count(function: str, name: str, modes: jax.Array, solver: Solver) -> None:
+    """Turns the error codes of a concrete count to errors."""
     number = int(modes)
     if number == 0:
         raise _checks.failure(
@@ -107,14 +107,13 @@ def concrete(function: str, name: str, modes: jax.Array, solver: Solver) -> int:
             repr(solver),
             "Raise the rank, or use an exact solver.",
         )
-    return number
 
 
 def _checked(function: str, counts: dict[str, jax.Array], solver: Solver) -> dict[str, jax.Array]:
     """Turns error codes among concrete counts to errors; traced ones pass."""
     if not any(isinstance(c, jax.core.Tracer) for c in counts.values()):
         for q, modes in counts.items():
-            concrete(function, q, modes, solver)
+            _require_count(function, q, modes, solver)
     return counts
 
 
@@ -177,7 +176,27 @@ def check_targets(
     _checks.axis(function, axis_name)
     y = _checks.targets(function, Y, min_rows=1 if axis_name is not None else 2)
     B = next(iter(y.values())).shape[0]
-    return y, _checks.masks(function, where, B, y)
+    mask = _checks.masks(function, where, B, y)
+    _require_two_rows(function, mask)
+    return y, mask
+
+
+def _require_two_rows(function: str, where: _numerics.Where) -> None:
+    """Requires of a concrete mask what is required of a batch without one."""
+    given = where if isinstance(where, dict) else {None: where}
+    for q, rows in given.items():
+        if rows is None or isinstance(rows, jax.core.Tracer):
+            continue
+        n = int(jnp.sum(rows))
+        if n < 2:
+            raise _checks.failure(
+                ValueError,
+                function,
+                "where" if q is None else _checks.entry("where", q),
+                "of two valid rows at least",
+                f"one of {n}",
+                "Mark the rows that are there with True.",
+            )
 
 
 def resolve_thresholds(

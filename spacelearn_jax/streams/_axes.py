@@ -7,9 +7,9 @@ to three otherwise. Axes need not be exact, because the rotation is undone in fl
 they only have to suit the data. Rows that vary elsewhere than those before get all
 products, and as soon as there are many of them, other axes.
 
-Sums of rows only grow, in every direction. With none that is much shorter than their
-coordinates let it be at one look, and no coordinate of a batch much longer than then, there
-is none until the next look either.
+Sums are looked at now and then. They only grow, in every direction: if no direction was much
+shorter than its coordinates allow at one look, and no later batch is much longer in any
+coordinate, then none is before the next look either.
 """
 
 from typing import Any, NamedTuple
@@ -107,7 +107,7 @@ def looked_at(sums: _moments.Sums, axes: Axes | None) -> tuple[_moments.Sums, Ax
 def of_sums(sums: _moments.Sums, V: jax.Array | None) -> Axes:
     """Returns these axes, about which sums are, with the variances that they have."""
     variances = np.diagonal(_wide(sums, "Szz", "")) / _wide(sums, "n", "")
-    # Less is what rounding makes of none.
+    # A variance of 0 comes out as a rounding error, which is less.
     variances = np.maximum(variances, _moments.PAIR_EPS * np.max(variances))
     return Axes(V, jnp.asarray(variances, jnp.float32))
 

@@ -40,7 +40,8 @@ def fit_stream(
 ) -> Space:
     """Solves the subspaces of data that comes in batches, in the memory of two of them.
 
-    It is ``solve_subspaces`` on all rows at once, to rounding. Batches are cut and padded
+    It is ``solve_subspaces`` of the ``Moments`` of all rows, in the dtype of the first batch. A
+    NaN makes NaN of all that its row belongs to: leave such rows out. Batches are cut and padded
     to pieces of one size, so that a last one of other size compiles nothing new, and the
     next is read and moved to the device while the present one is worked on. From 32,768
     rows on, and eight a latent, float32 sums are about principal axes of the latents where

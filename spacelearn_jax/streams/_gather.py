@@ -99,7 +99,7 @@ def _on_device(source: Source, piece: Piece) -> _Batch:
 
 
 def _begun(name: str, piece: Piece, batch: _Batch, *, fourth: bool, known: bool) -> State:
-    """Returns the state before the first piece, ``known`` by what a checkpoint tells it by."""
+    """Returns the state before the first piece; ``known``, with what identifies a checkpoint."""
     z, y, _ = batch
     m = _zero(name, z, y, fourth=fourth)
     if not known:

@@ -18,7 +18,7 @@ def bar(batches: Any, *, show: bool) -> Iterator[Callable[[int, int], None]]:
     except ModuleNotFoundError as error:
         message = (
             "fit_stream: progress=True needs the package 'rich', which is not installed. "
-            'Install it with: pip install "spacelearn-jax[demo]"'
+            "Install it with: pip install rich"
         )
         raise ImportError(message, name=error.name) from error
     # Some loaders have a length that only raises.

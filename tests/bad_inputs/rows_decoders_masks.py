@@ -186,6 +186,15 @@ ROWS = [
         ("where must be of dtype bool, got int32. Compare first, for example where=weights > 0."),
     ),
     Bad(
+        "a mask of one row of a quantity",
+        "solve_dims",
+        dict(where={"pressure": np.ones(B, bool), "vorticity": np.arange(B) == 1}),
+        ValueError,
+        "where['vorticity'] must be of two valid rows at least, got one of 1. Mark the rows that "
+        "are there with True.",
+        eager_only="a traced mask has no values",
+    ),
+    Bad(
         "a mask of another batch",
         "optimal_bins",
         dict(where=np.ones(B + 1, bool)),

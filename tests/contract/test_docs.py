@@ -79,7 +79,7 @@ def test_arrays_have_shapes(name):
     args = described(sections(function).get("Args", ""))
     for argument, parameter in parameters(function).items():
         if is_array(parameter.annotation):
-            shaped = re.search(r"\([^)]*\)|[Ss]calar|Earlier bases", args[argument])
+            shaped = re.search(r"\(([A-Zkmnp]|\.\.\.)[^)]*\)|[Ss]calar", args[argument])
             assert shaped, f"{argument} has no shape"
 
 

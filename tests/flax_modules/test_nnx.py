@@ -195,7 +195,7 @@ def test_options_of_the_tracker(options):
 @pytest.mark.parametrize(
     ("kind", "match", "call"),
     [
-        (TypeError, "Z and Y must be given in training", lambda: Network(nnx.Rngs(0)).tracker()),
+        (ValueError, "Z and Y must be given in training", lambda: Network(nnx.Rngs(0)).tracker()),
         (TypeError, "num_features must be an int", lambda: SubspaceTracker(4.0, TARGETS, k=2)),
         (TypeError, "targets must be a mapping", lambda: SubspaceTracker(4, [(2,)], k=2)),
         (

@@ -287,7 +287,7 @@ def test_progress(batch, capsys, monkeypatch):
     assert "200 rows" in capsys.readouterr().out
     monkeypatch.setitem(sys.modules, "rich", None)
     monkeypatch.setitem(sys.modules, "rich.progress", None)
-    with pytest.raises(ImportError, match=r"progress=True needs .*spacelearn-jax\[demo\]"):
+    with pytest.raises(ImportError, match="progress=True needs .*pip install rich"):
         fit_stream(cut(batch, 100), k=K, progress=True)
 
 

@@ -151,7 +151,16 @@ def _devices(count: str) -> str:
     return "1 device" if count == "1" else f"{count} devices"
 
 
-# The results of the digits are no times; the script prints its own table.
+def _digits(results: dict[str, Any]) -> str:
+    rows = []
+    for steps, when in results["mean and standard error"].items():
+        for method in when["in use"]:
+            scores = (when[name][method]["mean"] for name in when)
+            rows.append([steps, method, *(f"{mean:.3f} ± {error:.3f}" for mean, error in scores)])
+    head = ("steps", "subspaces from", "those in use", "solved again at the end")
+    return _rows(head, rows)
+
+
 TABLES = {
     "losses": _losses,
     "solving": _solving,
@@ -159,4 +168,5 @@ TABLES = {
     "eager": _eager,
     "overhead": _overhead,
     "scaling": _scaling,
+    "digits": _digits,
 }

@@ -23,7 +23,7 @@ from spacelearn_jax._subspaces import (
 )
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.optim._decoders import decoders
+from spacelearn_jax.optim._decoders import decoders, of_scalars
 from spacelearn_jax.space import Space
 
 
@@ -57,7 +57,7 @@ def _solve_subspaces(
     if isinstance(where, dict):
         for q, batch in batches.items():
             y_mean[q] = intercept(z_mean - batch.z_mean, W[q], A[q], batch.y_mean)
-    A = {q: a[:, 0] if Y[q].ndim == 1 else a for q, a in A.items()}
+    A = of_scalars(A, [q for q, y in Y.items() if y.ndim == 1])
     return Space(W, A, V, z_mean, y_mean, {q: y.shape[1:] for q, y in Y.items()})
 
 
@@ -84,7 +84,7 @@ def from_moments(
     if m.missing:
         for q, a in A.items():
             y_mean[q] = intercept(z_mean - m.z_mean[q], W[q], a, m.y_mean[q])
-    A = {q: a if shapes[q] else a[:, 0] for q, a in A.items()}
+    A = of_scalars(A, [q for q, shape in shapes.items() if not shape])
     return Space(W, A, V, z_mean, y_mean, shapes)
 
 

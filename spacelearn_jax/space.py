@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
+from spacelearn_jax._repr import shown
 
 #: What of a space holds arrays.
 LEAVES = ("W", "A", "V", "z_mean", "y_mean")
@@ -85,14 +86,7 @@ class Space:
 
     def __repr__(self) -> str:
         """Shows shapes, not numbers."""
-
-        def short(x: Any) -> Any:
-            known = hasattr(x, "shape") and hasattr(x, "dtype")
-            return f"{x.dtype}{list(x.shape)}" if known else x
-
-        fields = {name: jax.tree.map(short, getattr(self, name)) for name in LEAVES}
-        fields["target_shapes"] = self.target_shapes
-        return f"Space({', '.join(f'{name}={value}' for name, value in fields.items())})"
+        return shown("Space", {name: getattr(self, name) for name in (*LEAVES, "target_shapes")})
 
     def __post_init__(self) -> None:
         mappings: dict[str, Any] = {"W": self.W, "A": self.A, "V": self.V}

@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 #: package. Those of one layer don't know each other.
 LAYERS = (
     ("_checks",),
-    ("_numerics", "_compile", "_files", "_cuts", "_schedule"),
+    ("_numerics", "_compile", "_files", "_cuts", "_repr", "_schedule"),
     ("_stacks",),
     ("linalg",),
     ("_moments",),

@@ -1,5 +1,6 @@
 """The README's Python runs, and does what the README says."""
 
+import json
 import os
 import pathlib
 import re
@@ -48,6 +49,25 @@ def check_train_step(scope: dict) -> None:
     for name, y in Y.items():
         residual = np.var(np.asarray(decoded[name] - y))
         assert residual < 0.1 * np.var(np.asarray(y)), name
+
+
+def test_readme_has_the_numbers_of_the_demonstration():
+    measured = json.loads((README.parent / "benchmarks" / "results" / "demo.json").read_text())
+    guided, unguided = measured["guided"], measured["unguided"]
+    k, text = measured["sizes"]["k"], README.read_text()
+    names = {"energy": "kinetic energy", "strain": "strain rate"}
+    for q in k:
+        figures = (model[part][q] for model in (guided, unguided) for part in ("r2", "ceiling"))
+        cells = " | ".join(f"{x:.3f}" for x in figures)
+        assert f"| {names.get(q, q)} | {k[q]} | {cells} |" in text
+    means = [model[f"mean_{part}"] for model in (guided, unguided) for part in ("r2", "ceiling")]
+    first, *others = (f"{x:.3f}" for x in means)
+    assert f"| mean | | **{first}** | {' | '.join(others)} |" in text
+    errors = (model["relative_reconstruction_error"] for model in (guided, unguided))
+    price = measured["comparison"]["reconstruction_ratio"]
+    own, other = (f"{x:.3f}" for x in errors)
+    assert f"{price:.2f} times that of the unguided" in text
+    assert f"{own} against {other}" in text
 
 
 def test_readme_block_for_processes_runs_in_two(tmp_path):

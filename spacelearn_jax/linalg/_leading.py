@@ -57,28 +57,27 @@ def _at_once(A: jax.Array, k: int) -> Vectors:
 
 
 def of_cross(
-    Z: jax.Array, y: jax.Array, k: int, solver: Solver, axis_name: Hashable | None
+    Z: jax.Array, y: jax.Array, k: int, solver: LowRank, axis_name: Hashable | None
 ) -> Vectors:
-    """Returns those of Z^T y (D, p), of detached rows, which a low rank need not form.
+    """Returns those of Z^T y (D, p), of detached rows, which need not be formed.
 
     With many columns for few rows, or for few directions, the products Z^T (y X) cost less
     than the matrix does, and less memory.
     """
     (B, D), p = Z.shape, y.shape[1]
-    if isinstance(solver, LowRank):
-        columns = 2 * (solver.n_iter + 1) * (solver.rank + solver.oversample)
-        if columns * B * (D + p) < (B + columns) * D * p:
+    columns = 2 * (solver.n_iter + 1) * (solver.rank + solver.oversample)
+    if columns * B * (D + p) >= (B + columns) * D * p:
+        return vectors(_numerics.cross(Z, y, axis_name), k, solver)
 
-            def product(left: jax.Array, right: jax.Array) -> _factors.Product:
-                def apply(X: jax.Array) -> jax.Array:
-                    rows = _numerics.matmul(right, X)
-                    return _numerics.gram(left, rows, axis_name)
+    def product(left: jax.Array, right: jax.Array) -> _factors.Product:
+        def apply(X: jax.Array) -> jax.Array:
+            rows = _numerics.matmul(right, X)
+            return _numerics.gram(left, rows, axis_name)
 
-                return apply
+        return apply
 
-            factors = _factors.randomized_svd(product(Z, y), product(y, Z), (D, p), Z.dtype, solver)
-            return _first(factors, k)
-    return vectors(_numerics.cross(Z, y, axis_name), k, solver)
+    factors = _factors.randomized_svd(product(Z, y), product(y, Z), (D, p), Z.dtype, solver)
+    return _first(factors, k)
 
 
 def _first(factors: _factors.Factors, k: int) -> Vectors:

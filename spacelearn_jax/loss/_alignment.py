@@ -113,8 +113,8 @@ def alignment_loss(
     """Mean squared error of every quantity decoded from its own subspace.
 
     ``mean_q mean((Zc W_q^T A_q - (Y_q - mean))^2)`` with Zc = Z - mean, the inner mean
-    over all B * p_q entries. Quantities weigh the same whatever their units: scale
-    targets to comparable variance first. Each device's loss and gradient are those of
+    over all B * p_q entries. Squared errors in different units are averaged as they are:
+    scale targets to comparable variance first. Each device's loss and gradient are those of
     the whole batch under ``axis_name``; see ``combined_loss``.
 
     Args:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from spacelearn_jax import _checks, _moments
+from spacelearn_jax._repr import shown
 from spacelearn_jax.moments import _compiled, _given
 
 
@@ -48,6 +49,12 @@ class Moments:
 
     sums: _moments.Sums
     shapes: _given.Shapes
+
+    def __repr__(self) -> str:
+        """Shows shapes, not numbers."""
+        names = ("n", "z_mean", "y_mean", "Szz", "Szy", "Syy")
+        sums = {name: getattr(self.sums, name) for name in names}
+        return shown("Moments", sums | {"shapes": dict(self.shapes)})
 
     @property
     def count(self) -> jax.Array:

@@ -1,7 +1,7 @@
 """Least-squares decoders from subspace coordinates to quantities."""
 
 import functools
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 import jax
@@ -95,6 +95,11 @@ def decoders(
     return {q: _numerics.gram(x, batches[q].y, axis_name) for q, x in _stacks.cut(tuple(W), X)}
 
 
+def of_scalars(A: Mapping[str, jax.Array], scalars: Collection[str]) -> dict[str, jax.Array]:
+    """Returns the decoders with those of scalars as (k,) in place of (k, 1)."""
+    return {q: a[:, 0] if q in scalars else a for q, a in A.items()}
+
+
 @compiled(static=("solver", "axis_name"))
 def _fit_decoders(
     W: dict[str, jax.Array],
@@ -112,7 +117,7 @@ def _fit_decoders(
     for names in _stacks.alike({q: w.shape for q, w in W.items()}):
         group = {q: W[q] for q in names}
         A |= decoders(group, batches, solver=solver, axis_name=axis_name)
-    return {q: a[:, 0] if Y[q].ndim == 1 else a for q, a in A.items()}
+    return of_scalars(A, [q for q, y in Y.items() if y.ndim == 1])
 
 
 @compiled(static=("scalars", "estimated"))
@@ -134,7 +139,7 @@ def _fit_moments(
         w = _stacks.of([W[q] for q in names])
         found = _moments.decoders(m, names, w, ridge=ridge, shrinkage=share)
         A |= _stacks.cut(names, found)
-    return {q: a[:, 0] if q in scalars else a for q, a in A.items()}
+    return of_scalars(A, scalars)
 
 
 @compiled(static=("axis_name",))

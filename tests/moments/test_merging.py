@@ -210,3 +210,12 @@ def test_the_name_of_all_rows_is_refused_beside_missing_quantities(names):
     Moments.zeros(4, names)
     with pytest.raises(ValueError, match=r"Moments.zeros: p\[''\] must be named .* Rename it"):
         Moments.zeros(4, names, missing=True)
+
+
+def test_shown_by_shapes():
+    Z = jnp.eye(5)
+    m = Moments.from_batch(Z, {"p": Z[:, :2]}, targets=False)
+    assert repr(m) == (
+        "Moments(n={'': 'float32[]'}, z_mean={'': 'float32[5]'}, y_mean={'p': 'float32[2]'}, "
+        "Szz={'': 'float32[5, 5]'}, Szy={'p': 'float32[5, 2]'}, Syy=None, shapes={'p': (2,)})"
+    )

@@ -50,6 +50,8 @@ def _ratio(row: dict[str, Any], name: str) -> str:
 def limit(row: dict[str, Any], solved: str) -> str:
     """Names the largest part of our time: what is solved, the products, or neither."""
     median = {name: time["median"] for name, time in row["milliseconds"].items()}
+    if solved not in median and not row["label"].startswith(("alignment", "disentanglement")):
+        return "-"  # there is something to solve, and it was not timed
     products = row["floor"] == row.get("products", row["floor"])
     parts = {solved: median.get(solved, 0.0)}
     parts["matrix products" if products else "bandwidth"] = row["floor"]

@@ -64,9 +64,9 @@ def solve_dims(
 
     Raises:
         TypeError: If dtypes or kinds are wrong.
-        ValueError: If ``B < 2``, ``Y`` is empty, not finite or not a field,
-            ``max_bins < 2``, a threshold lies outside (0, 1] or names an unknown
-            quantity, or an option is unknown.
+        ValueError: If ``B < 2``, of all rows or of those that ``where`` leaves, ``Y`` is
+            empty, not finite or not a field, ``max_bins < 2``, a threshold lies outside
+            (0, 1] or names an unknown quantity, or an option is unknown.
 
     Example:
         >>> import numpy as np

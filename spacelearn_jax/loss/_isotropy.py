@@ -58,8 +58,8 @@ def isotropy_loss(
     values, ``mean((s / (mean(s) + 1e-8) - 1)^2)``: 0 where they are all equal, 1 where they
     are all 0. As in the original, m = min(n_dir, B, D) values count whatever the rank r of
     the rest: one that is perfectly even, but of a rank r below m, has a loss of m / r - 1.
-    Directions that two subspaces share are subtracted twice, and values of 1e-8 or less look
-    more uneven than they are.
+    Directions that two subspaces share are subtracted twice, and where values are not large
+    against 1e-8 they look more uneven than they are: by 4% at 1e-7.
 
     Args:
         Z: Latents (B, D).

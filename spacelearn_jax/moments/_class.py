@@ -32,7 +32,7 @@ class Moments:
 
     In float32 every number is kept as a pair whose sum has twice the digits: counts go on
     past 2^24, and neither many batches nor a mean far from 0 cost accuracy. What is kept are
-    squares: rescale latents and targets whose deviations are below 1e-15 or above 1e15.
+    products: rescale latents and targets whose deviations are below 1e-15 or above 1e15.
 
     Attributes:
         sums: The numbers. Make them with ``from_batch`` or ``zeros``.

@@ -123,9 +123,9 @@ def optimal_bins(
 
     Raises:
         TypeError: If dtypes or kinds are wrong.
-        ValueError: If ``B < 2``, ``Y`` is empty, not finite or without spatial axes,
-            ``max_bins < 2``, a threshold lies outside (0, 1] or names an unknown
-            quantity, or an option is unknown.
+        ValueError: If ``B < 2``, of all rows or of those that ``where`` leaves, ``Y`` is
+            empty, not finite or without spatial axes, ``max_bins < 2``, a threshold lies
+            outside (0, 1] or names an unknown quantity, or an option is unknown.
 
     Example:
         >>> import numpy as np

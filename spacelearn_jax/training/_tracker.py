@@ -215,7 +215,7 @@ def track_subspaces(
     one is due. A solve that is not due is not run (``lax.cond``; under ``vmap`` that is a
     select, which runs it on every step), and nothing recompiles. Nothing in the state
     carries a gradient. A NaN in a batch stays in the moments for good: leave such rows out
-    with ``where=``. In float32, coordinates some hundred times weaker than a direction
+    with ``where=``. In float32, coordinates from about a thousand times weaker than a direction
     that all latents share get decoders of 0, as their products have no digits left:
     normalize such latents.
 

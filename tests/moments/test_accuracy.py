@@ -48,7 +48,7 @@ def test_ten_million_rows_far_from_zero():
         "count": float(m.count) / n - 1,
     }
     for name, error in relative.items():
-        assert np.abs(error).max() < 1e-6, name  # 1e-5 is promised
+        assert np.abs(error).max() < 1e-6, name
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])

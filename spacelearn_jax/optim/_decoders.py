@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Collection, Hashable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +17,30 @@ from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.moments._given import refuse_unnamed
 
-# Rounding leaves singular values below eps times the size of the matrix. With the number of
-# rows for that, as is usual, directions would be dropped that are far above rounding: all of
-# them from 8 million float32 rows on.
-_MOST_ROWS = 4096
+# Rounding leaves singular values below eps times the size of the matrix at worst. With the
+# number of rows for that, as is usual, directions would be dropped that are far above what it
+# leaves: all of them from 8 million float32 rows on, and those of a thousandth from 8,192 on.
+_MOST_ROWS = 64
+
+
+class _Rounding(NamedTuple):
+    """What tells how large the singular values are that rounding makes of none."""
+
+    n: jax.Array  # (), the number of rows
+    length: jax.Array  # (), the Frobenius norm of the latents
+
+
+def _rounding_of(batch: Centred, axis_name: Hashable | None) -> _Rounding:
+    largest = jnp.max(jnp.abs(batch.Z))
+    if axis_name is not None:
+        largest = lax.pmax(largest, axis_name)
+    scale = _numerics.power_of_two(largest)
+    squares = _numerics.total(jnp.sum(jnp.square(batch.Z / scale)), axis_name)
+    return _Rounding(batch.n, scale * _numerics.safe_sqrt(squares))
 
 
 def _pseudo_inverse(
-    S: jax.Array, n: jax.Array, solver: Solver, axis_name: Hashable | None
+    S: jax.Array, rounding: _Rounding, solver: Solver, axis_name: Hashable | None
 ) -> jax.Array:
     """Returns X (B, k) such that X^T yc is the minimum-norm least-squares solution of S A = yc.
 
@@ -32,37 +48,44 @@ def _pseudo_inverse(
     """
     Q, R = _factors.tsqr(S, axis_name)
     U, s, Vt = _factors.factors(R, solver)
-    small = _numerics.matmul(U * _inverse(s, n, k=S.shape[1])[None], Vt)
+    small = _numerics.matmul(U * _inverse(s, rounding, k=S.shape[1])[None], Vt)
     return _numerics.matmul(Q, small)
 
 
-def _inverse(s: jax.Array, n: jax.Array, *, k: int) -> jax.Array:
-    """Returns 1 / s, and 0 of what is but rounding for ``n`` rows of ``k`` coordinates."""
+def _inverse(s: jax.Array, rounding: _Rounding, *, k: int) -> jax.Array:
+    """Returns 1 / s, and 0 of what is but rounding for ``k`` coordinates.
+
+    Their products round by eps times the length of the latents, their factorization by eps
+    times their own.
+    """
     size = jnp.abs(s)
-    rcond = jnp.finfo(s.dtype).eps * jnp.maximum(jnp.minimum(n, _MOST_ROWS), k)
-    negligible = size <= rcond * jnp.max(size)
+    most = jnp.maximum(jnp.minimum(rounding.n, _MOST_ROWS), k)
+    least = jnp.finfo(s.dtype).eps * jnp.maximum(most * jnp.max(size), rounding.length)
+    negligible = size <= least
     return jnp.where(negligible, 0, 1 / jnp.where(negligible, 1, s))
 
 
-def _of_stack(S: jax.Array, n: jax.Array, solver: Solver, axis_name: Hashable | None) -> jax.Array:
-    """Returns the X (s, B, k) of coordinates (s, B, k) and numbers of rows (s,)."""
+def _of_stack(
+    S: jax.Array, rounding: _Rounding, solver: Solver, axis_name: Hashable | None
+) -> jax.Array:
+    """Returns the X (s, B, k) of coordinates (s, B, k) that round so (s,)."""
 
-    def in_turn(S: jax.Array, n: jax.Array) -> jax.Array:
-        return _stacks.each(lambda S, n: _pseudo_inverse(S, n, solver, axis_name), S, n)
+    def in_turn(S: jax.Array, rounding: _Rounding) -> jax.Array:
+        return _stacks.each(lambda S, r: _pseudo_inverse(S, r, solver, axis_name), S, rounding)
 
     if solver != "auto":
-        return in_turn(S, n)
+        return in_turn(S, rounding)
     # CUDA finds eigenvectors of many matrices at once, and no SVD as accurate.
     at_once = functools.partial(_at_once, axis_name=axis_name)
-    return lax.platform_dependent(S, n, cuda=at_once, default=in_turn)
+    return lax.platform_dependent(S, rounding, cuda=at_once, default=in_turn)
 
 
-def _at_once(S: jax.Array, n: jax.Array, *, axis_name: Hashable | None) -> jax.Array:
+def _at_once(S: jax.Array, rounding: _Rounding, *, axis_name: Hashable | None) -> jax.Array:
     Q, R = _stacks.each(lambda S: _factors.tsqr(S, axis_name), S)
-    return _numerics.matmul(Q, jax.vmap(_by_eigenvectors)(R, n))
+    return _numerics.matmul(Q, jax.vmap(_by_eigenvectors)(R, rounding))
 
 
-def _by_eigenvectors(R: jax.Array, n: jax.Array) -> jax.Array:
+def _by_eigenvectors(R: jax.Array, rounding: _Rounding) -> jax.Array:
     """Returns the transposed pseudo-inverse (r, k) of R (r, k).
 
     H = [[0, R^T], [R, 0]] has the singular values of R and their negatives as eigenvalues,
@@ -72,7 +95,7 @@ def _by_eigenvectors(R: jax.Array, n: jax.Array) -> jax.Array:
     R = _numerics.infinities_to_nan(R)
     H = jnp.zeros((k + r, k + r), R.dtype).at[k:, :k].set(R).at[:k, k:].set(R.T)
     values, X = _lapack.eigh(H)
-    return _numerics.matmul(X[k:] * _inverse(values, n, k=k)[None], X[:k].T)
+    return _numerics.matmul(X[k:] * _inverse(values, rounding, k=k)[None], X[:k].T)
 
 
 def decoders(
@@ -90,8 +113,8 @@ def decoders(
     else:
         own = zip(group, W.values(), strict=True)
         S = _stacks.of([_numerics.matmul(b.Z, w.T) for b, w in own])
-    n = _stacks.of([batch.n for batch in group])
-    X = _of_stack(S, n, solver, axis_name)
+    rounding = _stacks.of([_rounding_of(batch, axis_name) for batch in group])
+    X = _of_stack(S, rounding, solver, axis_name)
     return {q: _numerics.gram(x, batches[q].y, axis_name) for q, x in _stacks.cut(tuple(W), X)}
 
 
@@ -179,8 +202,8 @@ def fit_decoders(
     """Fits the linear decoder of each quantity from its subspace.
 
     ``A_q`` is the minimum-norm solution of ``min ||(Z - mean) W_q^T A_q - (Y_q - mean)||_F``;
-    singular values below eps * max(min(B, 4096), k) of the largest count as zero. It carries
-    no gradient.
+    singular values below eps * max(min(B, 64), k) of the largest, or below eps times the
+    Frobenius norm of the latents, count as zero. It carries no gradient.
 
     Moments, and so all fits with ``ridge`` or ``shrinkage``, hold products: singular
     values below about sqrt(eps * k) of the largest count as zero then, with an eps of

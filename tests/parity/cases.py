@@ -301,7 +301,13 @@ def _solves() -> list[Case]:
             finish=partial(without, names=("energy",)),
         ),
         Case("fit_decoders/two_rows", partial(fit, **VARIANTS["two_rows"])),
-        Case("fit_decoders/extra_names", partial(fit, extra=True)),
+        Case(
+            "fit_decoders/extra_names",
+            partial(fit, extra=True),
+            # A scalar that is all but uncorrelated with its coordinate: 1e-4, of sums that
+            # are a hundred times as large before they cancel.
+            floors={"vorticity": 1e-2},
+        ),
         Case("fit_decoders/dead_latents", dead_fit),
         Case("subspace_change/near", partial(_bases_pair, k_old=5, k_new=5, distance=0.2)),
         Case("subspace_change/far", partial(_bases_pair, k_old=5, k_new=5, distance=10.0)),

@@ -258,19 +258,28 @@ def test_difference_18_isotropy_of_an_even_rest():
     assert float(loss.isotropy_loss(torch.from_numpy(Z), shared)) == pytest.approx(0, abs=1e-12)
 
 
-def test_difference_19_decoder_with_a_dead_coordinate():
-    W, Z, Y = inputs.dead_coordinate()
-    # torch hands LAPACK's gelsy an uninitialized array of pivots: with zeros in it the columns
-    # are pivoted, with anything else they stay where they are, and the first zero column ends
-    # the factorization. Deterministic mode fills uninitialized memory, with no zeros.
+@contextlib.contextmanager
+def filled_memory():
+    """Fills what torch leaves uninitialized, with no zeros.
+
+    It hands LAPACK's gelsy an uninitialized array of pivots: with zeros in it the columns are
+    pivoted, with anything else they stay where they are, and the first zero column ends the
+    factorization.
+    """
     torch.use_deterministic_algorithms(True)
     try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_difference_19_decoder_with_a_dead_coordinate():
+    W, Z, Y = inputs.dead_coordinate()
+    with filled_memory():
         first, last = (
             optim.fit_decoders({"a": torch.tensor(w.copy())}, tensors(Z), tensors(Y))["a"]
             for w in (W["a"], W["a"][::-1])
         )
-    finally:
-        torch.use_deterministic_algorithms(False)
     assert not first.any()
     # Put last, the same coordinate does no harm.
     assert last[:2].abs().min() > 0.01
@@ -284,5 +293,6 @@ def test_difference_20_decoder_of_many_rows():
 def test_difference_21_decoder_of_few_rows_far_from_0():
     W, Z, Y = inputs.few_rows_far_from_0()
     expected = inputs.shortest_decoder(W, Z, Y)
-    A = optim.fit_decoders(*map(tensors, (W, Z, Y)))["a"].numpy()
+    with filled_memory():
+        A = optim.fit_decoders(*map(tensors, (W, Z, Y)))["a"].numpy()
     assert np.linalg.norm(A - expected) > 0.1 * np.linalg.norm(expected)

@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks, _numerics
@@ -25,19 +26,13 @@ _PAIR_NORMS: dict[str, _PairNorm] = {
 _EPS = 1e-8
 
 
-def _pair_sums(C: jax.Array, sizes: tuple[int, ...], *, apart: bool) -> jax.Array:
-    """Sums the squares in each block of a stacked correlation matrix, (Q, Q).
-
-    Products do it fast; ``apart`` a NaN in one block reaches no other.
-    """
-    squares = jnp.square(C)
-    quantity = np.repeat(np.arange(len(sizes)), sizes)
-    own = jnp.asarray(quantity[:, None] == np.arange(len(sizes)))
-    if apart:
-        rows = jnp.sum(jnp.where(own[:, :, None], squares[:, None], 0), axis=0)
-        return jnp.sum(jnp.where(own[None], rows[:, :, None], 0), axis=1)
-    member = own.astype(C.dtype)
-    return _numerics.matmul(_numerics.matmul(member.T, squares), member)
+def _block_sums(x: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
+    """Sums each block of rows of x (K, m), to (Q, m); a NaN stays in its own."""
+    if len(set(sizes)) == 1:
+        return jnp.sum(x.reshape(len(sizes), sizes[0], -1), axis=1)
+    ends = itertools.accumulate(sizes)
+    rows = [jnp.sum(x[end - k : end], axis=0) for k, end in zip(sizes, ends, strict=True)]
+    return jnp.stack(rows)
 
 
 def _correlations_by_pair(
@@ -47,8 +42,6 @@ def _correlations_by_pair(
     coordinates: _batch.Coordinates | None,
     pair_norms: _PairNorm,
     axis_name: Hashable | None,
-    *,
-    apart: bool,
 ) -> jax.Array:
     """Returns ||S_i^T S_j / B||_F^2 / norm_ij for every i, j (Q, Q), S standardized.
 
@@ -74,18 +67,20 @@ def _correlations_by_pair(
     C = scale[:, None] * products * scale[None] / n
     sizes = _batch.Layout.of(W).sizes
     norms = pair_norms(*np.meshgrid(sizes, sizes, indexing="ij"))
-    return _pair_sums(C, sizes, apart=apart) / jnp.asarray(norms, dtype)
+    sums = _block_sums(_block_sums(jnp.square(C), sizes).T, sizes).T
+    return sums / jnp.asarray(norms, dtype)
 
 
 def reduce_pairs(
     pairs: jax.Array, names: Sequence[str], weights: Mapping[str, jax.Array], reduction: str
 ) -> jax.Array | dict[tuple[str, str], jax.Array]:
     """Reduces the pairs i < j; a pair weighs the product of its quantities' weights."""
-    if reduction == "none":
-        order = itertools.combinations(enumerate(names), 2)
-        return {(first, second): pairs[i, j] for (i, first), (j, second) in order}
     upper = np.triu_indices(len(names), 1)
     values = pairs[upper]
+    if reduction == "none":
+        # Without the barrier XLA computes all that leads to them once more for every pair.
+        values = lax.optimization_barrier(values)
+        return {pair: values[n] for n, pair in enumerate(itertools.combinations(names, 2))}
     if weights:
         one = jnp.ones((), pairs.dtype)
         w = jnp.stack([weights.get(name, one).astype(pairs.dtype) for name in names])
@@ -113,8 +108,7 @@ def disentanglement(
         zero = jnp.zeros((), _numerics.compute_dtype(Z, *W.values()))
         return {} if reduction == "none" else zero
     norms = _PAIR_NORMS[pair_norm]
-    apart = reduction == "none"
-    pairs = _correlations_by_pair(Z, W, where, coordinates, norms, axis_name, apart=apart)
+    pairs = _correlations_by_pair(Z, W, where, coordinates, norms, axis_name)
     return reduce_pairs(pairs, tuple(W), weights, reduction)
 
 

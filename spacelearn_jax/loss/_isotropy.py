@@ -30,6 +30,9 @@ def isotropy(
     W_all = _batch.stack(W, dtype)
     Zc = _numerics.center(Z.astype(dtype), where, axis_name)
     B = Z.shape[0] * _numerics.axis_size(axis_name)
+    if Z.shape[1] >= B:
+        # What rounding took from the mean all rows lack: a singular value where there is none.
+        Zc = _numerics.center(Zc, where, axis_name)
     s, token = leading_values(Zc, W_all, min(n_dir, B, Z.shape[1]), solver, axis_name)
     # A masked row adds a zero to the spectrum that the kept rows alone don't have.
     counted = jnp.arange(s.shape[0], dtype=dtype) < _numerics.count(Z, where, axis_name, dtype)

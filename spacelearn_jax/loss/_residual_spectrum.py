@@ -38,9 +38,12 @@ def leading_values(
         return scale * s, token
     found = _vectors_of_shards(Zc, W_all, scale, m, solver, axis_name)
     X, T, token = lax.stop_gradient(found)
-    counts = _counts(_lengths(T, axis_name), Zc, axis_name)
-    T = jnp.where(counts, _images(Zc, W_all, X, scale, left=_is_wide(Zc, axis_name)), T)
-    return scale * _lengths(T, axis_name), token
+    s = _lengths(T, axis_name)
+    # Their derivative: U^T dR X of what counts.
+    images = _images(Zc, W_all, X, scale, left=_is_wide(Zc, axis_name))
+    moved = jnp.where(_counts(s, Zc, axis_name), images - lax.stop_gradient(images), 0)
+    s += _numerics.total(jnp.sum(_unit(T, s, axis_name) * moved, axis=0), axis_name)
+    return scale * s, token
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
@@ -63,7 +66,7 @@ def _values_jvp(
     images = functools.partial(_images, X=X, scale=scale, left=_is_wide(Zc, None))
     _, dT = jax.jvp(images, (Zc, W_all), tangents[:2])
     s = _lengths(T, None)
-    ds = _numerics.safe_divide(jnp.sum(T * dT, axis=0), s)
+    ds = jnp.sum(_unit(T, s, None) * dT, axis=0)
     return (s, token), (jnp.where(_counts(s, Zc, None), ds, 0), jnp.zeros_like(token))
 
 
@@ -170,6 +173,17 @@ def _images(
     inside = _numerics.matmul(W_all, X)
     X -= _numerics.matmul(W_all.T, inside)
     return X if left else _numerics.matmul(Zc, X / scale)
+
+
+def _unit(T: jax.Array, s: jax.Array, axis_name: Hashable | None) -> jax.Array:
+    """Returns images T divided by their lengths s, made orthogonal to all before them.
+
+    T_i is off by eps s_1 along the images of larger values, which is much of a small T_i, and a
+    derivative may have nearly all of its size along those.
+    """
+    U = _numerics.safe_divide(T, s[None])
+    M = _numerics.gram(U, U, axis_name)
+    return U - lax.stop_gradient(_numerics.matmul(U, jnp.triu(M, 1)))
 
 
 def _lengths(T: jax.Array, axis_name: Hashable | None) -> jax.Array:

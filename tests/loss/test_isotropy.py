@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -76,3 +77,38 @@ def test_what_is_but_rounding_has_no_gradient(x64, B, D, K, decades, seed, solve
     expected = value(Z + step) - value(Z - step)
     gradient = jax.jit(jax.grad(value))(Z)
     np.testing.assert_allclose(2 * np.sum(gradient * step), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["auto", "svd"])
+@pytest.mark.parametrize("rows", ["many", "few"])
+def test_gradients_of_bases_beside_strong_directions(rows, solver):
+    """A derivative by W is along the strong images, which a small one must be orthogonal to."""
+    B, D, n_dir = (256, 40, 32) if rows == "many" else (30, 40, 24)
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.standard_normal((D, D)))[0]
+    Z = ((rng.standard_normal((B, D)) * (1.0 + np.arange(D)) ** -3) @ turn).astype(np.float32)
+    W = {"x": np.linalg.qr(rng.standard_normal((D, 3)))[0].T.astype(np.float32)}
+
+    def plain(w):
+        R = Z64 - Z64 @ w.T @ w
+        s = jnp.linalg.svd(R, compute_uv=False)[:n_dir]
+        return jnp.mean((s / s.mean() - 1) ** 2)
+
+    got = jax.grad(lambda w: isotropy_loss(Z, w, n_dir, solver=solver))(W)["x"]
+    with jax.enable_x64(True):
+        Z64 = jnp.asarray(Z - Z.mean(axis=0, dtype=np.float64))
+        expected = jax.grad(plain)(jnp.asarray(W["x"], jnp.float64))
+    error = np.linalg.norm(got - np.asarray(expected))
+    assert error < 1e-3 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("far", [100, 1000])
+def test_few_rows_far_from_0(far):
+    rng = np.random.default_rng(0)
+    Z = (rng.standard_normal((20, 64)) + far * rng.standard_normal(64)).astype(np.float32)
+    near = Z.astype(np.float64) - Z.mean(axis=0, dtype=np.float64)
+    W = {"x": np.eye(4, 64, dtype=np.float32)}
+    got = jax.value_and_grad(isotropy_loss)(Z, W)
+    expected = jax.value_and_grad(isotropy_loss)(near.astype(np.float32), W)
+    assert got[0] == pytest.approx(float(expected[0]), rel=3e-6)
+    np.testing.assert_allclose(got[1], expected[1], atol=1e-5 * np.abs(expected[1]).max())

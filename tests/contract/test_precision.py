@@ -47,8 +47,7 @@ def test_losses_follow_the_user_but_for_what_is_factorized(case):
     for program in programs(case):
         found = precisions(program)
         assert None in found
-        # Pairs that are not reduced are summed one by one.
-        assert (HIGHEST in found) == (ids(case) != "disentanglement_loss[unreduced]")
+        assert (HIGHEST in found) == (case.covers == "combined_loss")
     with jax.default_matmul_precision("highest"):
         for program in programs(case):
             assert all(p == HIGHEST for p in precisions(program))

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -177,7 +178,8 @@ def check_targets(
     y = _checks.targets(function, Y, min_rows=1 if axis_name is not None else 2)
     B = next(iter(y.values())).shape[0]
     mask = _checks.masks(function, where, B, y)
-    _require_two_rows(function, mask)
+    if axis_name is None:  # a shard may have less
+        _require_two_rows(function, mask)
     return y, mask
 
 
@@ -185,9 +187,9 @@ def _require_two_rows(function: str, where: _numerics.Where) -> None:
     """Requires of a concrete mask what is required of a batch without one."""
     given = where if isinstance(where, dict) else {None: where}
     for q, rows in given.items():
-        if rows is None or isinstance(rows, jax.core.Tracer):
+        if rows is None or isinstance(rows, jax.core.Tracer) or not rows.is_fully_addressable:
             continue
-        n = int(jnp.sum(rows))
+        n = int(np.sum(np.asarray(rows)))  # by NumPy: JAX would trace it in a function that is
         if n < 2:
             raise _checks.failure(
                 ValueError,

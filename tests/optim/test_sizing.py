@@ -120,3 +120,15 @@ def test_dims_are_bins_then_k_of_the_pooled(own_bins, own_k):
     if not own_k:
         k = dict.fromkeys(Y, max(k.values()))
     assert got == {q: (bins[q], k[q]) for q in Y}
+
+
+def test_a_mask_that_is_known_while_targets_are_traced():
+    y, mask = np.random.default_rng(0).normal(size=(8, 3)), jnp.arange(8) < 6
+    y = y.astype(np.float32)
+    traced = jax.jit(lambda y: optim.k_per_q({"a": y}, where=mask)["a"])(y)
+    assert int(traced) == optim.k_per_q({"a": y[:6]})["a"]
+    shards = jax.vmap(
+        lambda y: optim.k_per_q({"a": y}, where=jnp.arange(4) < 1, axis_name="i")["a"],
+        axis_name="i",
+    )(y.reshape(2, 4, 3))
+    assert shards.shape == (2,)

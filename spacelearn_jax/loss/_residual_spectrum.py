@@ -102,32 +102,6 @@ def _vectors_jvp(
     return (X, T, token), (dX, dT, jnp.zeros_like(token))
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4, 5))
-def _vectors_of_shards(
-    Zc: jax.Array,
-    W_all: jax.Array,
-    scale: jax.Array,
-    m: int,
-    solver: Solver,
-    axis_name: Hashable | None,
-) -> _Vectors:
-    return _singular_vectors(Zc, W_all, scale, m, solver, axis_name)
-
-
-@_vectors_of_shards.defjvp
-def _vectors_of_shards_jvp(
-    m: int,
-    solver: Solver,
-    axis_name: Hashable | None,
-    primals: tuple[jax.Array, ...],
-    tangents: tuple[jax.Array, ...],
-) -> tuple[_Vectors, _Vectors]:
-    # Constants to first order. What differentiates this rule takes a second one.
-    Zc, W_all, scale = primals
-    found = _only_once(_singular_vectors(Zc, W_all, scale, m, solver, axis_name))
-    return found, jax.tree.map(jnp.zeros_like, found)
-
-
 @jax.custom_jvp
 def _only_once(vectors: _Vectors) -> _Vectors:
     return vectors
@@ -257,3 +231,20 @@ def _singular_vectors(
     _, X, converged = _partial_eigh.leading(G, m)
     X, T = with_images(X)
     return (*lax.cond(converged & ~steep(T), lambda: (X, T), from_all), token)
+
+
+_vectors_of_shards = jax.custom_jvp(_singular_vectors, nondiff_argnums=(3, 4, 5))
+
+
+@_vectors_of_shards.defjvp
+def _vectors_of_shards_jvp(
+    m: int,
+    solver: Solver,
+    axis_name: Hashable | None,
+    primals: tuple[jax.Array, ...],
+    tangents: tuple[jax.Array, ...],
+) -> tuple[_Vectors, _Vectors]:
+    # Constants to first order. What differentiates this rule takes a second one.
+    Zc, W_all, scale = primals
+    found = _only_once(_singular_vectors(Zc, W_all, scale, m, solver, axis_name))
+    return found, jax.tree.map(jnp.zeros_like, found)

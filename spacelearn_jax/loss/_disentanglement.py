@@ -30,9 +30,8 @@ def _block_sums(x: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
     """Sums each block of rows of x (K, m), to (Q, m); a NaN stays in its own."""
     if len(set(sizes)) == 1:
         return jnp.sum(x.reshape(len(sizes), sizes[0], -1), axis=1)
-    ends = itertools.accumulate(sizes)
-    rows = [jnp.sum(x[end - k : end], axis=0) for k, end in zip(sizes, ends, strict=True)]
-    return jnp.stack(rows)
+    blocks = np.repeat(np.arange(len(sizes)), sizes)
+    return jax.ops.segment_sum(x, blocks, len(sizes), indices_are_sorted=True)
 
 
 def _correlations_by_pair(

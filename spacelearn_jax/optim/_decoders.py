@@ -110,10 +110,12 @@ def decoders(
     if all(batch.Z is group[0].Z for batch in group):
         S = _numerics.matmul(group[0].Z, jnp.concatenate(list(W.values())).T)
         S = jnp.moveaxis(S.reshape(len(S), len(W), -1), 1, 0)
+        alike = _rounding_of(group[0], axis_name)
+        rounding = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(W),)), alike)
     else:
         own = zip(group, W.values(), strict=True)
         S = _stacks.of([_numerics.matmul(b.Z, w.T) for b, w in own])
-    rounding = _stacks.of([_rounding_of(batch, axis_name) for batch in group])
+        rounding = _stacks.of([_rounding_of(batch, axis_name) for batch in group])
     X = _of_stack(S, rounding, solver, axis_name)
     return {q: _numerics.gram(x, batches[q].y, axis_name) for q, x in _stacks.cut(tuple(W), X)}
 

@@ -1,7 +1,8 @@
 """Parts of arrays, without a compiled program for each of them."""
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -23,6 +24,26 @@ def cut(tree: _Tree, start: int, size: int, *, axis: int) -> _Tree:
         return tree
     part: _Tree = _cutter(size, axis)(tree, jnp.uint32(start))
     return part
+
+
+def split(x: jax.Array, sizes: Sequence[int], *, axis: int) -> list[jax.Array]:
+    """Cuts an array along an axis into parts of these sizes; it can be differentiated."""
+    return _split(x, tuple(sizes), axis)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _split(x: jax.Array, sizes: tuple[int, ...], axis: int) -> list[jax.Array]:
+    starts = itertools.accumulate(sizes[:-1], initial=0)
+    places = zip(starts, sizes, strict=True)
+    return [cut(x, start, size, axis=axis) for start, size in places]
+
+
+@_split.defjvp
+def _split_jvp(
+    sizes: tuple[int, ...], axis: int, primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[list[jax.Array], list[jax.Array]]:
+    # In reverse that is one concatenation, and nothing is cut.
+    return split(*primals, sizes, axis=axis), list(lax.split(*tangents, sizes, axis=axis))
 
 
 @functools.cache

@@ -1,13 +1,11 @@
 """Batch statistics that the losses share."""
 
 import functools
-import itertools
 from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from spacelearn_jax import _checks, _cuts, _numerics, _schedule
 
@@ -25,22 +23,7 @@ class Layout(NamedTuple):
 
     def split(self, S: jax.Array) -> dict[str, jax.Array]:
         """Cuts stacked coordinates (B, K) into {q: (B, k_q)}."""
-        return dict(zip(self.names, _split(S, self.sizes), strict=True))
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _split(S: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
-    starts = itertools.accumulate(sizes[:-1], initial=0)
-    places = zip(starts, sizes, strict=True)
-    return [_cuts.cut(S, start, size, axis=1) for start, size in places]
-
-
-@_split.defjvp
-def _split_jvp(
-    sizes: tuple[int, ...], primals: tuple[jax.Array], tangents: tuple[jax.Array]
-) -> tuple[list[jax.Array], list[jax.Array]]:
-    # In reverse that is one concatenation, and nothing is cut.
-    return _split(*primals, sizes), list(lax.split(*tangents, sizes, axis=1))
+        return dict(zip(self.names, _cuts.split(S, self.sizes, axis=1), strict=True))
 
 
 def stack(W: Mapping[str, jax.Array], dtype: jnp.dtype) -> jax.Array:

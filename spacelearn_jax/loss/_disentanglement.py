@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from spacelearn_jax import _checks, _numerics
+from spacelearn_jax import _checks, _cuts, _numerics
 from spacelearn_jax._compile import checked_once, compiled
 from spacelearn_jax.loss import _batch, _correlation
 from spacelearn_jax.loss._reduce import check_reduction, check_weights
@@ -79,7 +79,9 @@ def reduce_pairs(
     if reduction == "none":
         # Without the barrier XLA computes all that leads to them once more for every pair.
         values = lax.optimization_barrier(values)
-        return {pair: values[n] for n, pair in enumerate(itertools.combinations(names, 2))}
+        parts = _cuts.split(values, [1] * len(values), axis=0)
+        pairs_of = itertools.combinations(names, 2)
+        return {pair: part[0] for pair, part in zip(pairs_of, parts, strict=True)}
     if weights:
         one = jnp.ones((), pairs.dtype)
         w = jnp.stack([weights.get(name, one).astype(pairs.dtype) for name in names])

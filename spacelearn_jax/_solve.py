@@ -43,16 +43,14 @@ def _solve_subspaces(
     z_mean = _numerics.row_mean(lax.stop_gradient(Z).astype(dtype), rows, axis_name)[1]
     sizes = dict(zip(Y, k, strict=True))
     W: dict[str, jax.Array] = {}
-    A: dict[str, jax.Array] = {}
     V: dict[str, jax.Array] = {}
     for names in alike(batches, sizes):
         group, k_q = [batches[q] for q in names], sizes[names[0]]
         vectors = cross_vectors(group, k_q, solver=solver, axis_name=axis_name)
-        own: dict[str, jax.Array] = {}
-        for q, (w, v) in _stacks.cut(names, (leading_bases(vectors), leading_pairs(vectors)[1])):
-            own[q], V[q] = w, v
-        W |= own
-        A |= decoders(own, batches, solver=solver, axis_name=axis_name)
+        found = leading_bases(vectors), leading_pairs(vectors)[1]
+        for q, (w, v) in _stacks.cut(names, found):
+            W[q], V[q] = w, v
+    A = decoders(W, batches, solver=solver, axis_name=axis_name)
     y_mean = {q: batch.y_mean for q, batch in batches.items()}
     if isinstance(where, dict):
         for q, batch in batches.items():

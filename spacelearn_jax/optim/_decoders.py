@@ -105,19 +105,29 @@ def decoders(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> dict[str, jax.Array]:
-    """Fits the decoders (k, p) of bases of one shape on centred data."""
+    """Fits the decoders (k, p) of bases on centred data, those of one k as one stack."""
+    A: dict[str, jax.Array] = {}
+    for names in _stacks.alike({q: w.shape for q, w in W.items()}):
+        S, rounding = _coordinates({q: W[q] for q in names}, batches, axis_name)
+        X = _of_stack(S, rounding, solver, axis_name)
+        for q, x in _stacks.cut(names, X):
+            A[q] = _numerics.gram(x, batches[q].y, axis_name)
+    return A
+
+
+def _coordinates(
+    W: Mapping[str, jax.Array], batches: Mapping[str, Centred], axis_name: Hashable | None
+) -> tuple[jax.Array, _Rounding]:
+    """Returns the coordinates (s, B, k) by bases of one shape, and how they round (s,)."""
     group = [batches[q] for q in W]
     if all(batch.Z is group[0].Z for batch in group):
         S = _numerics.matmul(group[0].Z, jnp.concatenate(list(W.values())).T)
         S = jnp.moveaxis(S.reshape(len(S), len(W), -1), 1, 0)
         alike = _rounding_of(group[0], axis_name)
-        rounding = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(W),)), alike)
-    else:
-        own = zip(group, W.values(), strict=True)
-        S = _stacks.of([_numerics.matmul(b.Z, w.T) for b, w in own])
-        rounding = _stacks.of([_rounding_of(batch, axis_name) for batch in group])
-    X = _of_stack(S, rounding, solver, axis_name)
-    return {q: _numerics.gram(x, batches[q].y, axis_name) for q, x in _stacks.cut(tuple(W), X)}
+        return S, jax.tree.map(lambda x: jnp.broadcast_to(x, (len(W),)), alike)
+    own = zip(group, W.values(), strict=True)
+    S = _stacks.of([_numerics.matmul(b.Z, w.T) for b, w in own])
+    return S, _stacks.of([_rounding_of(batch, axis_name) for batch in group])
 
 
 def of_scalars(A: Mapping[str, jax.Array], scalars: Collection[str]) -> dict[str, jax.Array]:
@@ -138,10 +148,7 @@ def _fit_decoders(
     batches = centred(Z, Y, where, axis_name, *W.values())
     dtype = next(iter(batches.values())).Z.dtype
     W = {q: jax.lax.stop_gradient(w).astype(dtype) for q, w in W.items()}
-    A: dict[str, jax.Array] = {}
-    for names in _stacks.alike({q: w.shape for q, w in W.items()}):
-        group = {q: W[q] for q in names}
-        A |= decoders(group, batches, solver=solver, axis_name=axis_name)
+    A = decoders(W, batches, solver=solver, axis_name=axis_name)
     return of_scalars(A, [q for q, y in Y.items() if y.ndim == 1])
 
 

@@ -34,6 +34,9 @@ def solve_dims(
 ) -> dict[str, tuple[int, int]]:
     """Sizes pooling and subspaces: bins by ``optimal_bins``, then k of the pooled fields.
 
+    For fields and sequences: two-dimensional targets are sequences here, one-hot classes
+    too. Size classes, vectors and scalars by ``k_per_q``.
+
     Under tracing, where the number of bins is no Python int, every candidate grid is
     compiled and one is run.
 

@@ -121,8 +121,8 @@ def solve_subspaces(
             lack quantities: each is solved on the rows that have it, and ``y_mean`` is
             what decodes at the mean latent of all of them.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, from Gram matrices, corrected and checked, and by ``"svd"``
-            where that is not as accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``
+        solver: ``"auto"``, from Gram matrices, corrected and checked, with ``"svd"``
+            where those are less accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``
             of rank at least k.
 
     Returns:

@@ -218,8 +218,8 @@ def principal_directions(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, from Gram matrices, corrected and checked, and by ``"svd"``
-            where that is not as accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``.
+        solver: ``"auto"``, from Gram matrices, corrected and checked, with ``"svd"``
+            where those are less accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``.
 
     Returns:
         ``{q: (w (D,), v (p_q,))}``.
@@ -268,8 +268,8 @@ def subspaces(
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
-        solver: ``"auto"``, from Gram matrices, corrected and checked, and by ``"svd"``
-            where that is not as accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``
+        solver: ``"auto"``, from Gram matrices, corrected and checked, with ``"svd"``
+            where those are less accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``
             of rank at least k.
 
     Returns:

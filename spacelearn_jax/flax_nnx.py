@@ -89,7 +89,8 @@ class SubspaceTracker(nnx.Module):
     In training, ``space = tracker(Z, Y)`` folds the batch into the moments and refreshes
     the subspaces when due; in evaluation, ``tracker(use_running_average=True)`` returns
     them as they are. The state sits in a ``SubspaceVariable``, so that
-    ``nnx.Optimizer(wrt=nnx.Param)`` leaves it alone. See ``training.track_subspaces``.
+    ``nnx.Optimizer(wrt=nnx.Param)`` leaves it alone. Before the first batch all of it is
+    zeros, and so is what it decodes. See ``training.track_subspaces``.
 
     Args:
         num_features: Width D of the latents.

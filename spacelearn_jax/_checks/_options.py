@@ -177,7 +177,7 @@ def sizes(function: str, k: Any, limits: Mapping[str, int]) -> tuple[int, ...]:
                 entry("k", name),
                 f"at most min(D, p) = {limit}",
                 str(size),
-                f"Lower it to {limit}, or pool the target less."
+                f"Lower it to {limit}; fields that are pooled less have room for more."
                 if limit > 1
                 else "Lower it to 1. Class labels enter as jax.nn.one_hot(labels, classes).",
             )

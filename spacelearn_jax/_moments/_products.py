@@ -53,18 +53,25 @@ def over_rows(x: jax.Array, y: jax.Array, axis_name: Hashable | None) -> Pair:
         # As many parts as a power of two, so that those of devices stay where they are.
         parts = 2 ** _bits(-(-n // _PART_ROWS))
 
-        def of_part(x: jax.Array, y: jax.Array) -> Pair:
-            return over_devices(_product(x, y), "parts")
-
         def cut(x: jax.Array) -> jax.Array:
             return jnp.pad(x, ((0, -n % parts), (0, 0))).reshape(parts, -1, x.shape[1])
 
-        if y is x:
-            each = jax.vmap(lambda x: of_part(x, x), axis_name="parts")(cut(x))
-        else:
-            each = jax.vmap(of_part, axis_name="parts")(cut(x), cut(y))
-        P = jax.tree.map(lambda sum: sum[0], each)
+        P = _over_parts(
+            jax.vmap(lambda x: _product(x, x))(cut(x))
+            if y is x
+            else jax.vmap(_product)(cut(x), cut(y))
+        )
     return P if axis_name is None else over_devices(P, axis_name)
+
+
+def _over_parts(P: Pair) -> Pair:
+    """Returns the sum (d, e) over a stack (s, d, e) of pairs, as ``over_devices`` does.
+
+    No named axis: that of ``vmap`` may have no collectives within ``shard_map``.
+    """
+    assert P.low is not None
+    high, rest = _cut(P.high, 23 - _bits(P.high.shape[0]), axes=(0, 1))
+    return Pair(*two_sum(jnp.sum(high, axis=0), jnp.sum(rounded(rest + P.low), axis=0)))
 
 
 def _product(x: jax.Array, y: jax.Array) -> Pair:
@@ -154,9 +161,14 @@ def _cut_in_two(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return high, x - high
 
 
-def _cut(x: jax.Array, *bits: int, axis_name: Hashable | None = None) -> list[jax.Array]:
+def _cut(
+    x: jax.Array,
+    *bits: int,
+    axes: int | tuple[int, ...] = 0,
+    axis_name: Hashable | None = None,
+) -> list[jax.Array]:
     """Cuts columns into multiples of a power of two each, of so many bits, and the rest."""
-    largest = jnp.max(jnp.abs(x), axis=0, keepdims=True) if x.ndim else jnp.abs(x)
+    largest = jnp.max(jnp.abs(x), axis=axes, keepdims=True) if x.ndim else jnp.abs(x)
     if axis_name is not None:
         largest = lax.pmax(largest, axis_name)
     unit = _numerics.power_of_two(largest)

@@ -53,6 +53,8 @@ def show(
         def on_event(event: Event) -> None:
             if event.stage not in tasks:
                 tasks[event.stage] = bar.add_task(event.stage, total=event.total, terms="")
+                if not console.is_terminal:  # a bar is drawn there when all is done
+                    console.print(f"{event.stage} ...", highlight=False)
             bar.update(
                 tasks[event.stage],  # type: ignore[arg-type]
                 completed=event.done,
@@ -157,10 +159,11 @@ def summary(results: Results) -> str:
     guided, plain = results.evaluations[GUIDED], results.evaluations[UNGUIDED]
     ratios = results.comparison()
     D = results.sizes.latent_dim if results.sizes else 0
+    used = sum(results.sizes.k.values()) if results.sizes else 0
     share = ""
     if math.isfinite(ratios["own_to_ceiling"]):
         share = (
-            f"Of the {D} latent dimensions, the subspaces read [bold]"
+            f"With {used} of the {D} latent dimensions, the subspaces read [bold]"
             f"{ratios['own_to_ceiling']:.0%}[/] of what a linear probe on all of them reads.\n"
         )
     return (

@@ -188,7 +188,7 @@ def _draw_scores(
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         axis.set_title(f"Leakage {name}", color=COLOURS[name])
-        axis.set_xlabel("quantity read", fontsize=8)
+        axis.set_xlabel("quantity read, by its $R^2$ (0 if less)", fontsize=8)
     axes[0].set_ylabel("from the subspace of", fontsize=8)
 
 

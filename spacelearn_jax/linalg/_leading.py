@@ -121,7 +121,8 @@ def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array, jax.Array]:
     span = (jnp.sum(jnp.square(E[k:])) < eps) & (lengths[-1] > eps * lengths[0])
     each = span & (jnp.sum(jnp.square(E)) < eps)
     # Without the latter the first k are turned among themselves afterwards.
-    lacking = _numerics.matmul(V, E.at[:k].set(jnp.where(each, E[:k], 0)))
+    counts = each | (jnp.arange(len(V)) >= k)
+    lacking = _numerics.matmul(V, jnp.where(counts[:, None], E, 0))
     Y = Y + _numerics.matmul(A, lacking)
     return (_unit(Y), _unit(first + lacking)), span, each
 

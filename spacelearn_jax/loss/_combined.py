@@ -138,7 +138,8 @@ def combined_loss(
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. Names that ``W``
             lacks are ignored, here and in ``A`` and ``W_prev``.
         W_prev: Earlier bases ``{q: (k_q, D)}``, or ``None``.
-        n_dir: Number of leading singular values in the isotropy term.
+        n_dir: Number of leading singular values in the isotropy term, 32 by default; see
+            ``isotropy_loss``.
         weights: Scalars by term, ``"alignment"``, ``"disentanglement"``,
             ``"isotropy"`` and ``"stability"``; 1 by default. They may be traced. Each loss
             by itself takes weights by quantity.

@@ -61,13 +61,14 @@ def isotropy_loss(
     values, ``mean((s / (mean(s) + 1e-8) - 1)^2)``: 0 where they are all equal, 1 where they
     are all 0. As in the original, m = min(n_dir, B, D) values count whatever the rank r of
     the rest: one that is perfectly even, but of a rank r below m, has a loss of m / r - 1.
-    Directions that two subspaces share are subtracted twice, and where values are not large
-    against 1e-8 they look more uneven than they are: by 4% at 1e-7.
+    Directions that two subspaces share are subtracted twice. Values not much larger than 1e-8
+    look more uneven than they are: by 4% at 1e-7.
 
     Args:
         Z: Latents (B, D).
         W: Bases ``{q: (k_q, D)}`` with orthonormal rows.
-        n_dir: Number of leading singular values.
+        n_dir: Number of leading singular values, 32 by default; at most D less the sum of
+            all k looks at the free rest alone.
         where: Valid rows (B,) bool; the others are left out. With ``{q: (B,)}`` the rows
             that have any quantity count: their latents are all there.
         axis_name: Mesh axis that ``shard_map`` splits the batch over; derivatives of

@@ -213,6 +213,7 @@ def one_set(
             f"a stack, with z_mean of shape {shape}",
             "Use a stack of moments under jax.vmap.",
         )
+    require_wide(function, argument, m.n[""].dtype)
     if targets and m.Syy is None:
         raise _checks.failure(
             ValueError,
@@ -224,6 +225,19 @@ def one_set(
         )
     _checks.axis(function, axis_name)
     return m if axis_name is None else _compiled.psum(m, axis_name=axis_name)
+
+
+def require_wide(function: str, argument: str, dtype: Any) -> None:
+    """Requires sums that were not cast to 16 bits, with all that is in one tree with them."""
+    if dtype not in (jnp.float32, jnp.float64):
+        raise _checks.failure(
+            TypeError,
+            function,
+            argument,
+            "of float32 or float64",
+            f"one of {dtype}",
+            "Leave it out of what is cast to fewer bits.",
+        )
 
 
 def require_rows(function: str, argument: str, m: _moments.Sums) -> None:

@@ -217,7 +217,7 @@ def fit_decoders(
     Moments, and so all fits with ``ridge`` or ``shrinkage``, hold products: singular
     values below about sqrt(eps * k) of the largest count as zero then, with an eps of
     2^-29 for the pairs that stand for float32. Their error is about what rounding the
-    centred rows to float32 makes: some 1e-6 up to condition numbers of 100, 1e-5 at 1000,
+    centred rows to float32 makes: some 1e-6 up to condition numbers of 100, 2e-5 at 1000,
     and ten times that where rows are in clusters far apart along a strong direction.
 
     Args:
@@ -230,7 +230,7 @@ def fit_decoders(
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
             least k. Moments and regularized fits have one route, an exact one.
-        ridge: What ``ridge * ||A_q||_F^2`` adds to the sum of squares.
+        ridge: Factor of the penalty ``ridge * ||A_q||_F^2`` on the sum of squares.
         shrinkage: Share in [0, 1] by which the latents' covariance is drawn towards the
             multiple of the identity that has its trace, for few samples; or
             ``"ledoit-wolf"``, which estimates it; NaN where fourth powers of the latents

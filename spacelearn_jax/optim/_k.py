@@ -60,7 +60,8 @@ def k_per_q(
     Args:
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p; or their ``Moments``,
             from which all solvers count alike.
-        threshold: Fraction of variance in (0, 1], for all or ``{q: fraction}``.
+        threshold: Fraction of variance in (0, 1], for all or ``{q: fraction}``; 0.90 if
+            not given.
         default_threshold: Fraction for names that a mapping lacks, 0.90 if not given.
         per_quantity: Whether to return one k a quantity, or the largest.
         where: Valid rows (B,) bool, or ``{q: (B,)}`` where samples lack quantities; the

@@ -38,7 +38,7 @@ def fit_stream(
     solver: Solver = "auto",
     across_processes: bool = False,
 ) -> Space:
-    """Solves the subspaces of data that comes in batches, in the memory of two of them.
+    """Solves subspaces from a stream of batches, of which at most two are in memory.
 
     It is ``solve_subspaces`` of the ``Moments`` of all rows, in the dtype of the first batch. A
     NaN makes NaN of all that its row belongs to: leave such rows out. Batches are cut and padded
@@ -60,10 +60,10 @@ def fit_stream(
             or ``{q: fraction}``, .90 for a name that lacks one. k is at most D.
         checkpoint: File to keep the state in. If it exists, the run goes on from it and
             ends with the same numbers; ``batches`` must then start at the beginning
-            again. It stays when the run is done. Other first rows are an error, and so is
-            an ``encode`` or ``quantities`` that makes of them what differs by over 2% of its
-            spread: delete the file of a network that has been trained on. Later rows are
-            not looked at.
+            again. It stays when the run is done. It is an error if the first rows are
+            not those of the file, or if ``encode`` or ``quantities`` gives results for them
+            that differ by over 2% of their spread: delete the file once the encoder has been
+            trained further. Later rows are not looked at.
         progress: Whether to show batches and rows per second; needs ``rich``.
         encode: Gives latents (B, D) of inputs, row by row: jit it yourself.
         quantities: Gives targets of inputs, such as ``data.compute_Q`` returns.

@@ -7,6 +7,7 @@ import jax
 
 from spacelearn_jax import _checks, _moments, _numerics
 from spacelearn_jax._subspaces import limits
+from spacelearn_jax.moments._given import require_wide
 from spacelearn_jax.space import Space
 
 
@@ -41,25 +42,19 @@ class TrackerState(NamedTuple):
     moments: _moments.Sums
 
 
-def check_state(
-    function: str,
-    state: Any,
-    Z: jax.Array,
-    Y: Mapping[str, jax.Array],
-    where: _numerics.Where,
-    k: int | Mapping[str, int],
-) -> None:
-    """Requires a state of these quantities, shapes, latents and dimensions."""
+def require_state(function: str, state: Any) -> None:
+    """Requires the state of a tracker, of a dtype that can be solved."""
     if not isinstance(state, TrackerState):
         raise _checks.failure(
             TypeError,
             function,
             "state",
             "a TrackerState",
-            f"a {type(state).__name__}",
+            _checks.described(state),
             "The order is update(Z, Y, state).",
         )
     dtype = state.drift.dtype
+    require_wide(function, "state", dtype)
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
         raise _checks.failure(
             TypeError,
@@ -69,6 +64,17 @@ def check_state(
             f"one of {dtype}",
             "Turn jax_enable_x64 on, or start a new state.",
         )
+
+
+def check_state(
+    function: str,
+    state: Any,
+    Z: jax.Array,
+    Y: Mapping[str, jax.Array],
+    where: _numerics.Where,
+    k: int | Mapping[str, int],
+) -> None:
+    """Requires a state of these quantities, shapes, latents and dimensions."""
     shapes = state.space.target_shapes or {}
     _checks.known_names(function, "Y", Y, shapes, "the quantities that are tracked")
     _checks.has_names(function, "Y", Y, shapes)

@@ -17,7 +17,7 @@ from spacelearn_jax._subspaces import check_batch, limits
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.loss._stability import projector_distance
 from spacelearn_jax.moments._given import refuse_unnamed
-from spacelearn_jax.training._state import TrackerState, check_state
+from spacelearn_jax.training._state import TrackerState, check_state, require_state
 
 
 class _Init(Protocol):
@@ -215,7 +215,7 @@ def track_subspaces(
     one is due. A solve that is not due is not run (``lax.cond``; under ``vmap`` that is a
     select, which runs it on every step), and nothing recompiles. Nothing in the state
     carries a gradient. A NaN in a batch stays in the moments for good: leave such rows out
-    with ``where=``. In float32, coordinates from about a thousand times weaker than a direction
+    with ``where=``. In float32, coordinates about a thousand times weaker than a direction
     that all latents share get decoders of 0, as their products have no digits left:
     normalize such latents.
 
@@ -296,6 +296,7 @@ def track_subspaces(
     ) -> TrackerState:
         """Folds a batch into the moments, and refreshes the subspaces when due."""
         name = "SubspaceTracker.update"
+        require_state(name, state)
         z, y, mask = check_batch(name, Z, Y, where, axis_name)
         check_state(name, state, z, y, mask, k)
         return _update(

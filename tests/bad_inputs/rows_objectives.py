@@ -393,6 +393,16 @@ ROWS = [
         ),
     ),
     Bad(
+        "a term that takes what is the balancer's",
+        "balance",
+        dict(objective=loss.combine({"fit": lambda norms: norms})),
+        ValueError,
+        (
+            "objective must be of terms that take no 'norms', which are the balancer's, got "
+            "one with such an input. Rename it."
+        ),
+    ),
+    Bad(
         "the state of another balancer",
         "balance",
         dict(balancer=loss.uncertainty()),

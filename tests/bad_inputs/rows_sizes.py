@@ -113,8 +113,8 @@ ROWS = [
         dict(k={"pressure": 4, "vorticity": 1}),
         ValueError,
         (
-            "k['pressure'] must be at most min(D, p) = 3, got 4. Lower it to 3, or pool the "
-            "target less."
+            "k['pressure'] must be at most min(D, p) = 3, got 4. Lower it to 3; fields "
+            "that are pooled less have room for more."
         ),
     ),
     Bad(

@@ -1,8 +1,10 @@
 """Bad trackers, states and feature maps."""
 
+import jax
 import numpy as np
 
 from .calls import B, Y, Z, space
+from .calls_training import Later, tracked
 from .row import Bad
 
 MASK = np.ones(B, bool)
@@ -100,8 +102,8 @@ ROWS = [
         dict(k={"pressure": 4, "vorticity": 1}),
         ValueError,
         (
-            "k['pressure'] must be at most min(D, p) = 3, got 4. Lower it to 3, or pool the "
-            "target less."
+            "k['pressure'] must be at most min(D, p) = 3, got 4. Lower it to 3; fields "
+            "that are pooled less have room for more."
         ),
     ),
     Bad(
@@ -131,6 +133,26 @@ ROWS = [
         dict(state=space()),
         TypeError,
         ("state must be a TrackerState, got a Space. The order is update(Z, Y, state)."),
+    ),
+    Bad(
+        "the state for the latents",
+        "SubspaceTracker.update",
+        dict(Z=None, state=Z),
+        TypeError,
+        (
+            "state must be a TrackerState, got an array of shape (8, 5) and dtype float32. The "
+            "order is update(Z, Y, state)."
+        ),
+    ),
+    Bad(
+        "a state cast to 16 bits",
+        "SubspaceTracker.update",
+        dict(state=Later(lambda: jax.tree.map(lambda x: x.astype("bfloat16"), tracked(Z, Y)))),
+        TypeError,
+        (
+            "state must be of float32 or float64, got one of bfloat16. Leave it out of what is "
+            "cast to fewer bits."
+        ),
     ),
     Bad(
         "latents of another width",

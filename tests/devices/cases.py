@@ -463,6 +463,28 @@ def test_moments_of_many_rows(kind):
         assert got.Szy[q].sharding.is_fully_replicated
 
 
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize("axis", ["data", "parts"])
+def test_moments_of_many_rows_a_device(axis, check_vma):
+    rows = 2 * 8200
+    Z = 1000 + np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
+    Y = {"x": Z[:, :2] ** 2}
+    mesh = jax.make_mesh((2,), (axis,), axis_types=(AxisType.Auto,), devices=jax.devices()[:2])
+
+    def gathered(z, y):
+        return Moments.from_batch(z, y, axis_name=axis), Moments.from_batch(z, y).psum(axis)
+
+    spread = jax.shard_map(
+        gathered, mesh=mesh, in_specs=P(axis), out_specs=P(), check_vma=check_vma
+    )
+    expected = Moments.from_batch(Z, Y)
+    for got in jax.jit(spread)(Z, Y):
+        jax.tree.map(
+            functools.partial(np.testing.assert_allclose, rtol=2e-6), got.Szy, expected.Szy
+        )
+        np.testing.assert_allclose(got.Szz, expected.Szz, rtol=1e-6, atol=1e-6 * rows)
+
+
 def test_stream_of_sharded_batches():
     # Enough rows for plain sums about principal axes, of which no device has all.
     rng = np.random.default_rng(0)

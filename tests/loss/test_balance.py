@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 
 from spacelearn_jax.loss import (
     Balanced,
@@ -221,6 +222,28 @@ def test_gradnorm_evens_the_norms_out():
     _, w = jax.lax.scan(step, balancer.init(NAMES), None, 3000)
     G = np.array([w[n][-1] * x for n, x in zip(NAMES, norms[0], strict=True)])
     assert G.max() / G.min() < 1.2 < 100
+
+
+def test_inputs_may_be_named_state_and_self():
+    objective = combine({"a": lambda state: state, "b": lambda self: 2 * self})
+    balanced = balance(objective, relobralo())
+    given = {"state": jnp.array(1.0), "self": jnp.array(3.0)}
+    _, (terms, _) = balanced(balanced.init(), **given)
+    chex.assert_trees_all_equal(terms, {"a": given["state"], "b": 2 * given["self"]})
+
+
+def test_variables_of_a_module_are_a_state():
+    balanced = balance(combine({"a": lambda x: x}), uncertainty())
+    held = nnx.Dict({name: nnx.Param(s + 0.5) for name, s in balanced.init().items()})
+
+    def total(held):
+        return balanced(held, x=jnp.array(3.0))[0]
+
+    plain = {"a": held["a"][...]}
+    value, slope = nnx.value_and_grad(total)(held)
+    expected, gradient = jax.value_and_grad(total)(plain)
+    np.testing.assert_allclose(value, expected)
+    np.testing.assert_allclose(slope["a"][...], gradient["a"])
 
 
 # Gradient norms: Wang, Sankaran, Wang and Perdikaris, 2023, arXiv:2308.08468.

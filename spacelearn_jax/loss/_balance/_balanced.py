@@ -1,10 +1,12 @@
 """Switching an objective to weights that follow training."""
 
 import functools
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
@@ -55,6 +57,7 @@ class Balanced:
     def __call__(
         self,
         state: Any,
+        /,
         *,
         step: ArrayLike = 0,
         norms: Mapping[str, jax.Array] | None = None,
@@ -73,7 +76,7 @@ class Balanced:
                 )
             norms = _checks.mapping("balance", "norms", norms)
             _checks.has_names("balance", "norms", norms, self.objective.functions)
-        self._check_state(state)
+        state = self._checked(state)
         own, nested = self.objective.terms(step=step, **inputs)
         weights, penalty, state = self.balancer.update(own, state, norms)
         fixed = resolve(self.objective.weights, step)
@@ -94,10 +97,11 @@ class Balanced:
     def _first_state(self) -> Any:
         return jax.eval_shape(self.init)
 
-    def _check_state(self, state: Any) -> None:
-        """Requires a state as ``init`` makes it, for the terms of this objective."""
+    def _checked(self, state: Any) -> Any:
+        """Requires a state as ``init`` makes it, which modules may hold in variables."""
         first = self._first_state
-        state = dict(state) if isinstance(state, Mapping) else state
+        if isinstance(state, Mapping):
+            state = {name: _value(x) for name, x in state.items()}
         same = type(state) is type(first)
         if same and isinstance(state, dict):
             same = all(isinstance(name, str) for name in state)
@@ -112,6 +116,11 @@ class Balanced:
                 str(got),
                 "Start from balanced.init(), and pass on what every call returns.",
             )
+        return state
+
+
+def _value(x: Any) -> Any:
+    return jnp.asarray(x) if hasattr(x, "__jax_array__") else x
 
 
 def balance(objective: Objective, balancer: Balancer) -> Balanced:
@@ -128,6 +137,7 @@ def balance(objective: Objective, balancer: Balancer) -> Balanced:
 
     Raises:
         TypeError: If an argument is of another kind.
+        ValueError: If a term of the objective names an input ``norms``.
 
     Example:
         >>> import jax.numpy as jnp
@@ -153,4 +163,13 @@ def balance(objective: Objective, balancer: Balancer) -> Balanced:
                 else "Make it with "
                 "uncertainty(), relobralo(), gradnorm() or another balancer's function.",
             )
+    if "norms" in inspect.signature(objective).parameters:
+        raise _checks.failure(
+            ValueError,
+            "balance",
+            "objective",
+            "of terms that take no 'norms', which are the balancer's",
+            "one with such an input",
+            "Rename it.",
+        )
     return Balanced(objective, balancer)

@@ -134,17 +134,37 @@ def test_float32_of_an_ill_conditioned_batch():
     np.testing.assert_allclose(A, expected(W.astype(float), Z.astype(float), Y), rtol=2e-3)
 
 
-@pytest.mark.parametrize(("n", "smallest"), [(32, 32), (64, 64), (8192, 64)])
-def test_what_counts_as_rounding(n, smallest):
-    """Singular values below eps times the number of rows, of 64 at most."""
-    eps = np.finfo(np.float32).eps
+def strong_and_weak(n, weak):
+    """Returns latents of two coordinates, and a target that is the weak one of them."""
     x = np.linalg.qr(np.random.default_rng(0).standard_normal((n, 2)))[0]
     x = np.linalg.qr(x - x.mean(axis=0))[0]
-    for factor in (0.8, 1.25):
-        weak = factor * smallest * eps
-        Z, y = (x * [1, weak]).astype(np.float32), x[:, 1].astype(np.float32)
-        A = optim.fit_decoders({"q": np.eye(2, dtype=np.float32)}, Z, {"q": y})["q"]
-        np.testing.assert_allclose(A[1], 1 / weak if factor > 1 else 0, rtol=1e-2)
+    return (x * [1, weak]).astype(np.float32), x[:, 1].astype(np.float32)
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+@pytest.mark.parametrize(("n", "smallest"), [(32, 32), (64, 64), (8192, 64)])
+def test_what_counts_as_rounding(n, smallest, factor):
+    """Singular values below eps times the number of rows, of 64 at most."""
+    weak = factor * smallest * np.finfo(np.float32).eps
+    Z, y = strong_and_weak(n, weak)
+    A = optim.fit_decoders({"q": np.eye(2, dtype=np.float32)}, Z, {"q": y})["q"]
+    np.testing.assert_allclose(A[1], 1 / weak if factor > 1 else 0, rtol=1e-2)
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+@pytest.mark.parametrize("rows", ["masked", "shared"])
+def test_rounding_goes_with_the_valid_rows_of_all_devices(rows, factor):
+    weak = factor * 32 * np.finfo(np.float32).eps
+    Z, y = strong_and_weak(32, weak)
+    fit = functools.partial(optim.fit_decoders, {"q": np.eye(2, dtype=np.float32)})
+    if rows == "masked":
+        Z, y = np.r_[Z, Z], np.r_[y, y]
+        A = fit(Z, {"q": y}, where=np.arange(64) < 32)["q"]
+    else:
+        Z, y = Z.reshape(2, 16, 2), y.reshape(2, 16)
+        each = functools.partial(fit, axis_name="data")
+        A = jax.vmap(lambda z, y: each(z, {"q": y}), axis_name="data")(Z, y)["q"][0]
+    np.testing.assert_allclose(A[1], 1 / weak if factor > 1 else 0, rtol=1e-2)
 
 
 @pytest.mark.parametrize("axis", [None, "data"])

@@ -1,5 +1,7 @@
 """Every loss against its formula in NumPy, and gradients against differences."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,20 +108,32 @@ def test_a_constant_column_contributes_nothing(x64):
     assert gradient[:, 1:4].any()
 
 
-@pytest.mark.parametrize("B", [37, 41, 100])
+def combined_disentanglement(Z, W, where=None):
+    A = {q: np.ones((len(w), 1), np.float32) for q, w in W.items()}
+    options = {"n_dir": 2, "return_terms": True, "where": where}
+    _, terms = loss.combined_loss(Z, W, A, dict.fromkeys(W, Z[:, :1]), None, **options)
+    return terms["disentanglement"]
+
+
+ALONE = (loss.disentanglement_loss, loss.disentanglement_loss_original)
+
+
 @pytest.mark.parametrize(
-    "function", [loss.disentanglement_loss, loss.disentanglement_loss_original]
+    ("function", "B"),
+    [*itertools.product(ALONE, (37, 41, 100)), (combined_disentanglement, 37)],
 )
 def test_rounding_of_a_mean_is_no_correlation(function, B):
     """The mean of equal numbers may be off by a bit, which a vanishing deviation blows up."""
     Z = batch(B)[0].astype(np.float32)
     e = np.eye(9, dtype=np.float32)
     bases = {"a": e[:2], "b": e[2:4]}
-    values = []
+    values, masked = [], []
     for constant in (0.0, 0.1, 1234.567):
         Z[:, [0, 2]] = constant
         values.append(function(Z, bases))
+        masked.append(function(Z, bases, where=np.arange(B) % 3 > 0))
     np.testing.assert_allclose(values, values[0], rtol=1e-5)
+    np.testing.assert_allclose(masked, masked[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("solver", ["auto", "svd", "eigen", linalg.LowRank(9, n_iter=1)], ids=str)

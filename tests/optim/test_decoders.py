@@ -174,6 +174,7 @@ def test_a_dead_coordinate_beside_strong_latents_counts_as_rounding(axis):
     Z = rng.standard_normal((256, 24))
     Z[:, :12] *= 1e4
     Z[:, 12:23] = Z[:, :11]
+    Z[:128] *= 1e-3  # one of the devices has hardly any of the length
     turn = np.linalg.qr(rng.standard_normal((24, 24)))[0]
     Z, y = (Z @ turn).astype(np.float32), Z[:, 23].astype(np.float32)
     dead = (np.eye(24)[0] - np.eye(24)[12]) / np.sqrt(2)
@@ -185,6 +186,14 @@ def test_a_dead_coordinate_beside_strong_latents_counts_as_rounding(axis):
     else:
         A = fit(Z, {"q": y})["q"]
     np.testing.assert_allclose(A, [0, 1], atol=0.02)
+
+
+@pytest.mark.parametrize("size", [1e-28, 1e28])
+def test_rounding_is_told_where_squares_leave_the_range(size):
+    W, Z, Y = case(40, 9, 4, 5)
+    W, Y = W.astype(np.float32), Y.astype(np.float32)
+    A = optim.fit_decoders({"q": W}, (size * Z).astype(np.float32), {"q": Y})["q"]
+    np.testing.assert_allclose(size * A, expected(W, Z, Y), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("n", [1024, 65_536])

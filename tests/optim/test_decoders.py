@@ -142,13 +142,25 @@ def strong_and_weak(n, weak):
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.25])
-@pytest.mark.parametrize(("n", "smallest"), [(32, 32), (64, 64), (8192, 64)])
-def test_what_counts_as_rounding(n, smallest, factor):
-    """Singular values below eps times the number of rows, of 64 at most."""
+@pytest.mark.parametrize(
+    ("n", "k", "smallest"), [(32, 2, 32), (64, 2, 64), (8192, 2, 64), (8, 128, 128)]
+)
+def test_what_counts_as_rounding(n, k, smallest, factor):
+    """Singular values below eps times the number of rows, of 64 at most, or of coordinates."""
     weak = factor * smallest * np.finfo(np.float32).eps
     Z, y = strong_and_weak(n, weak)
-    A = optim.fit_decoders({"q": np.eye(2, dtype=np.float32)}, Z, {"q": y})["q"]
+    Z = np.pad(Z, [(0, 0), (0, k - 2)])
+    A = optim.fit_decoders({"q": np.eye(k, dtype=np.float32)}, Z, {"q": y})["q"]
     np.testing.assert_allclose(A[1], 1 / weak if factor > 1 else 0, rtol=1e-2)
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+def test_what_counts_as_rounding_of_latents_that_no_basis_reads(factor):
+    """Singular values below eps times their length, which is that of the strong one, 1."""
+    weak = factor * np.finfo(np.float32).eps
+    Z, y = strong_and_weak(32, weak)
+    A = optim.fit_decoders({"q": np.eye(2, dtype=np.float32)[1:]}, Z, {"q": y})["q"]
+    np.testing.assert_allclose(A[0], 1 / weak if factor > 1 else 0, rtol=1e-2)
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.25])

@@ -95,6 +95,16 @@ def test_losses_of_latents_see_the_rows_with_any_quantity(loss):
     close(got, (value, put_back(slope, ANY)))
 
 
+@pytest.mark.parametrize("loss", [disentanglement_loss, isotropy_loss])
+def test_tangents_of_the_other_rows_reach_nothing(loss):
+    W = {q: jnp.eye(D)[i : i + 1] for i, q in enumerate(NAMES)}
+    Z = spoilt()[0]  # with NaN, which the tangents of a network have as well then
+    _, got = jax.jvp(lambda Z: loss(Z, W, where=WHERE), (Z,), (Z**3,))
+    _, slope = jax.jvp(lambda Z: loss(Z, W), (Z[ANY],), (Z[ANY] ** 3,))
+    close(got, slope)
+    assert slope != 0
+
+
 def test_combined_loss_is_the_sum_of_its_terms():
     space = a_space()
     Z, Y = spoilt()

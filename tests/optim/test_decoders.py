@@ -200,6 +200,15 @@ def test_a_dead_coordinate_beside_strong_latents_counts_as_rounding(axis):
     np.testing.assert_allclose(A, [0, 1], atol=0.02)
 
 
+def test_rounding_is_that_of_the_rows_that_have_a_quantity():
+    W, Z, Y = (np.float32(x) for x in case(40, 5, 2, 3))
+    Z[:20] *= 1e8
+    weak = np.arange(40) >= 20
+    where = {"all": np.ones(40, bool), "weak": weak}
+    A = optim.fit_decoders(dict.fromkeys(where, W), Z, dict.fromkeys(where, Y), where=where)
+    np.testing.assert_allclose(A["weak"], expected(W, Z[weak], Y[weak]), rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("size", [1e-28, 1e28])
 def test_rounding_is_told_where_squares_leave_the_range(size):
     W, Z, Y = case(40, 9, 4, 5)

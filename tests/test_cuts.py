@@ -30,6 +30,7 @@ def test_under_vmap_too():
     np.testing.assert_array_equal(got, stacks[:, :, 5:7])
     got = jax.vmap(lambda x, y: _cuts.cut((x, y), 5, 2, axis=1), (0, None))(stacks, jnp.asarray(S))
     np.testing.assert_array_equal(got[0], stacks[:, :, 5:7])
+    np.testing.assert_array_equal(got[1], stacks[[0, 0], :, 5:7])
 
 
 def test_no_program_knows_its_place():

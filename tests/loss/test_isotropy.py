@@ -79,6 +79,16 @@ def test_what_is_but_rounding_has_no_gradient(x64, B, D, K, decades, seed, solve
     np.testing.assert_allclose(2 * np.sum(gradient * step), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("B", "D"), [(64, 16), (16, 64)])
+def test_a_batch_in_the_span_of_the_subspaces_has_no_gradient(B, D):
+    """Nothing but rounding is left of it."""
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((B, D)).astype(np.float32)
+    W = np.linalg.qr(rng.standard_normal((D, D)))[0].T.astype(np.float32)
+    gradient = jax.grad(isotropy_loss)(Z, {"a": W[: D // 2], "b": W[D // 2 :]})
+    assert not np.any(gradient)
+
+
 @pytest.mark.parametrize("solver", ["auto", "svd"])
 @pytest.mark.parametrize("rows", ["many", "few"])
 def test_gradients_of_bases_beside_strong_directions(rows, solver):

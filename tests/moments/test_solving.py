@@ -298,6 +298,7 @@ def test_ledoit_wolf_is_that_of_scikit_learn(n, x64):
         fit_decoders(W, m, shrinkage="ledoit-wolf"),
         fit_decoders(W, Z, Y, shrinkage="ledoit-wolf"),
         fit_decoders(W, m, shrinkage=float(share)),
+        fit_decoders(W, Z, Y, shrinkage=float(share)),
     ):
         np.testing.assert_allclose(got["s"], expected, rtol=1e-9)
 

@@ -44,6 +44,7 @@ def test_all_variance_is_the_rank(x64):
     full = np.random.default_rng(0).standard_normal((12, 30))
     assert optim.k_per_q({"q": full}, 1.0) == {"q": 11}
     assert optim.k_per_q({"q": full.T}, 1.0) == {"q": 12}
+    assert optim.k_per_q({"q": target([3.0, 2.0, 1.0])}, 1.0) == {"q": 3}
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-30, 7.0])

@@ -79,21 +79,31 @@ def test_what_is_but_rounding_has_no_gradient(x64, B, D, K, decades, seed, solve
     np.testing.assert_allclose(2 * np.sum(gradient * step), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("B", "D"), [(64, 16), (16, 64)])
-def test_a_batch_in_the_span_of_the_subspaces_has_no_gradient(B, D):
+def gradients(Z, W, n_dir, *, solver="auto", shards=None):
+    """Returns those of the rows and of the bases."""
+    if not shards:
+        return jax.grad(isotropy_loss, (0, 1))(Z, W, n_dir, solver=solver)
+    loss = functools.partial(isotropy_loss, n_dir=n_dir, solver=solver, axis_name="data")
+    parts = Z.reshape(shards, -1, Z.shape[1])
+    of_rows, of_bases = jax.vmap(jax.grad(loss, (0, 1)), (0, None), axis_name="data")(parts, W)
+    return of_rows, jax.tree.map(lambda x: x.sum(axis=0), of_bases)
+
+
+@pytest.mark.parametrize(("B", "D", "shards"), [(64, 16, None), (16, 64, None), (64, 16, 2)])
+def test_a_batch_in_the_span_of_the_subspaces_has_no_gradient(B, D, shards):
     """Nothing but rounding is left of it."""
     rng = np.random.default_rng(0)
     Z = rng.standard_normal((B, D)).astype(np.float32)
     W = np.linalg.qr(rng.standard_normal((D, D)))[0].T.astype(np.float32)
-    gradient = jax.grad(isotropy_loss)(Z, {"a": W[: D // 2], "b": W[D // 2 :]})
-    assert not np.any(gradient)
+    got = gradients(Z, {"a": W[: D // 2], "b": W[D // 2 :]}, 8, shards=shards)
+    assert not any(np.any(x) for x in jax.tree.leaves(got))
 
 
 @pytest.mark.parametrize("solver", ["auto", "svd"])
-@pytest.mark.parametrize("rows", ["many", "few"])
+@pytest.mark.parametrize("rows", ["many", "few", "shared"])
 def test_gradients_of_bases_beside_strong_directions(rows, solver):
     """A derivative by W is along the strong images, which a small one must be orthogonal to."""
-    B, D, n_dir = (256, 40, 32) if rows == "many" else (30, 40, 24)
+    B, D, n_dir = (30, 40, 24) if rows == "few" else (256, 40, 32)
     rng = np.random.default_rng(0)
     turn = np.linalg.qr(rng.standard_normal((D, D)))[0]
     Z = ((rng.standard_normal((B, D)) * (1.0 + np.arange(D)) ** -3) @ turn).astype(np.float32)
@@ -104,7 +114,8 @@ def test_gradients_of_bases_beside_strong_directions(rows, solver):
         s = jnp.linalg.svd(R, compute_uv=False)[:n_dir]
         return jnp.mean((s / s.mean() - 1) ** 2)
 
-    got = jax.grad(lambda w: isotropy_loss(Z, w, n_dir, solver=solver))(W)["x"]
+    shards = 2 if rows == "shared" else None
+    got = gradients(Z, W, n_dir, solver=solver, shards=shards)[1]["x"]
     with jax.enable_x64(True):
         Z64 = jnp.asarray(Z - Z.mean(axis=0, dtype=np.float64))
         expected = jax.grad(plain)(jnp.asarray(W["x"], jnp.float64))

@@ -386,8 +386,8 @@ def test_nan_shows():
     m = Moments.from_batch(Z, Y)
     space = solve_subspaces(m, k=K)
     assert np.isnan(space.W["p"]).all()
-    Y["s"][0] = np.inf
-    with pytest.raises(ValueError, match=r"k_per_q: Y\['s'\] must be finite"):
+    Y["p"][0, -1] = np.inf
+    with pytest.raises(ValueError, match=r"k_per_q: Y\['p'\] must be finite"):
         k_per_q(Moments.from_batch(Z, Y))
 
 

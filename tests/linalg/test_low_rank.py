@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from spacelearn_jax import linalg
+from spacelearn_jax import linalg, subspaces
 
 from .matrices import prescribed
 
@@ -71,3 +71,16 @@ def test_every_bit_of_a_seed_counts():
     drawn = [values(seed) for seed in (0, 1, 2**32, 2**32 + 1, 2**40)]
     for first, second in itertools.combinations(drawn, 2):
         assert (first != second).any()
+
+
+def test_subspaces_of_shards_are_those_of_the_batch(x64):
+    rng = np.random.default_rng(0)
+    Z, y = rng.standard_normal((40, 9)), rng.standard_normal((40, 8))
+    solver = linalg.LowRank(3, oversample=0)
+    expected = subspaces(Z, {"a": y}, 3, solver=solver)["a"]
+    got = jax.vmap(
+        lambda Z, y: subspaces(Z, {"a": y}, 3, axis_name="data", solver=solver)["a"],
+        axis_name="data",
+    )(Z.reshape(2, 20, 9), y.reshape(2, 20, 8))
+    for W in got:
+        np.testing.assert_allclose(W, expected, atol=1e-12)

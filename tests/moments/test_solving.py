@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.covariance import ledoit_wolf
 
-from spacelearn_jax import principal_directions, solve_dims, solve_subspaces, subspaces
+from spacelearn_jax import linalg, principal_directions, solve_dims, solve_subspaces, subspaces
 from spacelearn_jax.data import pool
 from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import fit_decoders, k_per_q
@@ -188,6 +188,8 @@ def test_decoders_of_rotated_ill_conditioned_latents(parts, dtype, decades, tol,
     exact = {"y": np.linalg.lstsq(S @ w.T.astype(np.float64), yc)[0].astype(dtype)}
     A = fit_decoders({"y": w}, m)
     assert_same(A, exact, tol)
+    if parts == "one batch":
+        assert_same(fit_decoders({"y": w}, Z, Y, ridge=1e-16), exact, tol)
     residual = yc - S @ w.T.astype(np.float64) @ np.asarray(A["y"], np.float64)
     explained = m.explained_variance({"y": w}, A)["y"]
     np.testing.assert_allclose(explained, 1 - np.sum(residual**2) / np.sum(yc**2), atol=1e-5)
@@ -344,6 +346,28 @@ def test_moments_of_no_rows_are_refused(use):
         use(Moments.zeros(4, {"y": (3,)}))
 
 
+@pytest.mark.parametrize(
+    ("bases", "solver", "message"),
+    [
+        (("p", "s", "t"), "auto", "W must be keyed by the quantities of the moments.*'t'"),
+        (("p",), "SVD", "solver must be one of"),
+        (("p", "s"), linalg.LowRank(1), "solver must be of rank at least 2"),
+    ],
+)
+def test_decoders_of_moments_are_asked_for_what_there_is(bases, solver, message):
+    W = {q: np.eye(K.get(q, 1), D, dtype=np.float32) for q in bases}
+    m = Moments.from_batch(*rows(0, 20, "float32"))
+    with pytest.raises(ValueError, match=message):
+        fit_decoders(W, m, solver=solver)
+
+
+@pytest.mark.parametrize("solve", [subspaces, solve_subspaces])
+def test_a_rank_has_to_hold_the_largest_subspace(solve):
+    m = Moments.from_batch(*rows(0, 20, "float32"))
+    with pytest.raises(ValueError, match=f"{solve.__name__}: solver must be of rank at least 2"):
+        solve(m, k=K, solver=linalg.LowRank(1))
+
+
 def test_shrinkage_helps_with_few_samples():
     a = np.random.default_rng(9).normal(size=(30, 1))
     worse = []
@@ -389,6 +413,14 @@ def test_nan_shows():
     Y["p"][0, -1] = np.inf
     with pytest.raises(ValueError, match=r"k_per_q: Y\['p'\] must be finite"):
         k_per_q(Moments.from_batch(Z, Y))
+
+
+def test_a_space_of_moments_carries_no_gradient():
+    def total(m):
+        return sum(x.sum() for x in jax.tree.leaves(solve_subspaces(m, k=K)))
+
+    slope = jax.jit(jax.grad(total, allow_int=True))(Moments.from_batch(*rows(0, 50, "float32")))
+    assert not any(np.any(x) for x in jax.tree.leaves(slope) if x.dtype != jax.dtypes.float0)
 
 
 def test_another_quantity_is_no_spelling_of_a_missing_one():

@@ -95,8 +95,8 @@ def test_traced_sizes_are_arrays():
     assert got["q"].dtype == jnp.int32
     assert int(got["q"]) == modes(SPECTRUM, 0.9)
     # Errors of values have codes there.
-    codes = jax.jit(lambda y: optim.k_per_q({"q": y}, 0.9, per_quantity=False))
-    assert codes(np.full_like(y, np.nan)) == 0
+    largest = jax.jit(lambda **Y: optim.k_per_q(Y, 0.9, per_quantity=False))
+    assert largest(q=y, r=np.full_like(y, np.nan)) == 0
     low = jax.jit(lambda y: optim.k_per_q({"q": y}, 0.99, solver=linalg.LowRank(2)))
     assert low(y)["q"] == -1
     assert low(y * np.float32(1e-30))["q"] == -1

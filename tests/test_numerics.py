@@ -26,3 +26,12 @@ def test_scaled_by_a_power_of_two_what_is_not_finite_stays(bad):
     x = jnp.array([bad, 1.0], jnp.float32)
     scaled = jax.jit(lambda x: x / _numerics.power_of_two(jnp.max(x)))(x)
     np.testing.assert_equal(np.asarray(scaled[0]), np.float32(bad))
+
+
+@pytest.mark.parametrize("x", [0.0, -1.0])
+def test_no_root_has_no_gradient(x):
+    assert jax.value_and_grad(_numerics.safe_sqrt)(x) == (0, 0)
+
+
+def test_no_quotient_has_no_gradient():
+    assert jax.value_and_grad(_numerics.safe_divide, (0, 1))(1.0, 0.0) == (0, (0, 0))

@@ -54,6 +54,11 @@ def test_a_constant_has_one_mode(value):
     assert optim.optimal_bins({"q": y}) == 2
 
 
+def test_two_valid_rows_have_one_mode():
+    y = target(SPECTRUM).astype(np.float32)
+    assert optim.k_per_q({"q": y}, 0.99, where=np.arange(len(y)) < 2) == {"q": 1}
+
+
 def test_thresholds_by_name():
     Y = {q: target(SPECTRUM).astype(np.float32) for q in ("a", "b", "c")}
     got = optim.k_per_q(Y, {"a": 0.5, "b": 0.99}, default_threshold=0.7)

@@ -1,6 +1,6 @@
 """Subspace Partitioning for Accessible Controlled Encodings, in JAX."""
 
-from importlib import metadata
+from importlib import metadata as _metadata
 
 from spacelearn_jax import data as data
 from spacelearn_jax import io as io
@@ -17,7 +17,7 @@ from spacelearn_jax.moments import Moments as Moments
 from spacelearn_jax.space import Space as Space
 from spacelearn_jax.streams import fit_stream as fit_stream
 
-__version__ = metadata.version("spacelearn-jax")
+__version__ = _metadata.version("spacelearn-jax")
 
 __all__ = [
     "Moments",

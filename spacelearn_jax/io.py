@@ -40,6 +40,7 @@ def save_space(path: str | os.PathLike[str], space: Space) -> None:
         >>> import pathlib, tempfile
         >>> import jax.numpy as jnp
         >>> from spacelearn_jax import solve_subspaces
+        >>> from spacelearn_jax.io import load_space
         >>> Z = jnp.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
         >>> space = solve_subspaces(Z, {"x": 2.0 * Z[:, 0]}, k=1)
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -109,6 +110,7 @@ def load_space(path: str | os.PathLike[str]) -> Space:
         >>> import pathlib, tempfile
         >>> import jax.numpy as jnp
         >>> from spacelearn_jax import solve_subspaces
+        >>> from spacelearn_jax.io import save_space
         >>> Z = jnp.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "space.npz")

@@ -19,6 +19,8 @@ TERM_COLOURS = {
     "isotropy": "#c9a227",
     "stability": "#5f9e6e",
 }
+# Subspaces are solved, so that no gradient goes through it.
+LABELS = {"stability": "stability (watched)"}
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -201,7 +203,9 @@ def _draw_curves(figure: Any, histories: Mapping[str, History]) -> None:
         for term, colour in TERM_COLOURS.items():
             points = [(h["step"], h[term]) for h in guided if h.get(term, 0) > NEGLIGIBLE]
             if points:
-                axes[0].semilogy(*zip(*points, strict=True), color=colour, lw=1.3, label=term)
+                axes[0].semilogy(
+                    *zip(*points, strict=True), color=colour, lw=1.3, label=LABELS.get(term, term)
+                )
         axes[0].set(xlabel="step", ylabel="unweighted term")
         axes[0].set_title("Loss terms with SPACE", loc="left")
         axes[0].legend(fontsize=8, ncols=2)

@@ -29,6 +29,7 @@ class Objective:
 
     Example:
         >>> import jax.numpy as jnp
+        >>> from spacelearn_jax.loss import combine
         >>> objective = combine({"fit": lambda x: jnp.mean(x**2)}, {"fit": 0.5})
         >>> total, terms = objective(x=jnp.array([2.0]))
         >>> print(total, terms["fit"])
@@ -80,6 +81,7 @@ class Objective:
 
         Example:
             >>> import jax.numpy as jnp
+            >>> from spacelearn_jax.loss import combine
             >>> own, nested = combine({"fit": lambda x: jnp.mean(x**2)}).terms(x=jnp.ones(3))
             >>> print(own["fit"], nested)
             1.0 {}

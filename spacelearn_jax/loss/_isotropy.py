@@ -62,7 +62,8 @@ def isotropy_loss(
     are all 0. As in the original, m = min(n_dir, B, D) values count whatever the rank r of
     the rest: one that is perfectly even, but of a rank r below m, has a loss of m / r - 1.
     Directions that two subspaces share are subtracted twice. Values not much larger than 1e-8
-    look more uneven than they are: by 4% at 1e-7.
+    look more uneven than they are: by 4% at 1e-7. Second derivatives leave out what values that
+    are equal up to rounding have to do with one another.
 
     Args:
         Z: Latents (B, D).
@@ -74,9 +75,10 @@ def isotropy_loss(
         axis_name: Mesh axis that ``shard_map`` splits the batch over; derivatives of
             second order are refused then.
         solver: ``"auto"``, from the smaller Gram matrix where that gives the value to 1e-5 in
-            float32 (5e-5 where one direction is 50 times as strong as many that are alike),
-            and by ``"svd"`` elsewhere; ``"svd"``; ``"eigen"``; or a
-            ``linalg.LowRank`` of rank at least min(n_dir, B, D).
+            float32, for latents whose mean is within 10^4 deviations of 0 (5e-5 where one
+            direction is 50 times as strong as many that are alike), and by ``"svd"``
+            elsewhere; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank`` of rank at least
+            min(n_dir, B, D).
 
     Returns:
         The loss, a dimensionless scalar >= 0.

@@ -53,6 +53,7 @@ class SubspaceTracker(NamedTuple):
 
     Example:
         >>> import jax.numpy as jnp
+        >>> from spacelearn_jax.training import track_subspaces
         >>> init, update = track_subspaces(2)
         >>> Z = jnp.eye(8)
         >>> Y = {"p": Z[:, :3]}
@@ -81,6 +82,7 @@ class WhenDrifted:
         ValueError: If it is outside (0, 1].
 
     Example:
+        >>> from spacelearn_jax.training import track_subspaces
         >>> tracker = track_subspaces(4, every=WhenDrifted(0.1))
         >>> WhenDrifted(0.1)
         WhenDrifted(threshold=0.1)

@@ -29,7 +29,7 @@ class Balanced:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from spacelearn_jax.loss import combine, uncertainty
+        >>> from spacelearn_jax.loss import balance, combine, uncertainty
         >>> objective = combine({"a": lambda x: x**2, "b": lambda x: jnp.abs(x)})
         >>> balanced = balance(objective, uncertainty())
         >>> total, (terms, state) = balanced(balanced.init(), x=jnp.array(2.0))
@@ -48,7 +48,7 @@ class Balanced:
             The state for the terms of this objective.
 
         Example:
-            >>> from spacelearn_jax.loss import combine, uncertainty
+            >>> from spacelearn_jax.loss import balance, combine, uncertainty
             >>> print(balance(combine({"a": lambda x: x}), uncertainty()).init()["a"])
             0.0
         """

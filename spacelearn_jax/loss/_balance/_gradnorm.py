@@ -52,6 +52,7 @@ def gradnorm(alpha: float = 1.5, optimizer: optax.GradientTransformation | None 
         ValueError: If ``alpha`` is negative.
 
     Example:
+        >>> import jax, jax.numpy as jnp
         >>> from spacelearn_jax.loss import balance, combine, gradient_norms
         >>> objective = combine({"a": lambda p: jnp.sum(p**2), "b": lambda p: jnp.sum(9 * p)})
         >>> balanced = balance(objective, gradnorm())

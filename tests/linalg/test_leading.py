@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import checkify
 
 from spacelearn_jax.linalg import _leading
 
@@ -173,3 +174,11 @@ def test_where_it_is_not_the_cpu_a_stack_is_one_eigenproblem():
         lines = program(platform).splitlines()
         assert any("syevd" in line and f"3x{N}x{N}" in line for line in lines) is at_once
         assert any("dot_general" in line and "batching_dims" in line for line in lines) is at_once
+
+
+def test_checkify_adds_its_checks():
+    A = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
+    solved = jax.jit(checkify.checkify(lambda A: vectors(A, 2, "auto"), checkify.all_checks))
+    error, (U, V) = solved(A)
+    assert error.get() is None
+    assert (U.shape, V.shape) == ((6, 2), (2, 2))

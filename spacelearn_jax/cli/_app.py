@@ -44,9 +44,8 @@ DEMO = "\n\n".join(
     (
         "Trains two autoencoders on a turbulent flow, with SPACE and without, and compares.",
         "It simulates 2-D Navier-Stokes vorticity fields (kept in the user's cache folder, or in "
-        "$SPACELEARN_JAX_CACHE), trains both "
-        "networks on them alike, and reads energy, pressure, strain rate and vorticity from the "
-        "latents of initial conditions that neither network saw.",
+        "$SPACELEARN_JAX_CACHE), trains both networks on them alike, and reads energy, pressure, "
+        "strain rate and vorticity from the latents of initial conditions that neither saw.",
         "Written: report.png (the picture), metrics.json (all numbers), space.npz (the "
         "subspaces, for spacelearn_jax.io.load_space), network.npz (the weights, for "
         "spacelearn_jax.demo.load_network). Ctrl-C ends the run and keeps what there is.",

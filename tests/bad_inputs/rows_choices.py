@@ -211,27 +211,19 @@ ROWS = [
             "exact solver."
         ),
     ),
-    Bad(
-        "a rank below the largest k",
-        "subspaces",
-        dict(k={"pressure": 2, "vorticity": 1}, solver=linalg.LowRank(1)),
-        ValueError,
-        (
-            "solver must be of rank at least 2, the number of directions asked for, got "
-            "LowRank(rank=1, oversample=10, n_iter=2, seed=0). Use LowRank(rank=2) or an "
-            "exact solver."
-        ),
-    ),
-    Bad(
-        "a rank below the largest k",
-        "solve_subspaces",
-        dict(k={"pressure": 2, "vorticity": 1}, solver=linalg.LowRank(1)),
-        ValueError,
-        (
-            "solver must be of rank at least 2, the number of directions asked for, got "
-            "LowRank(rank=1, oversample=10, n_iter=2, seed=0). Use LowRank(rank=2) or an "
-            "exact solver."
-        ),
+    *(
+        Bad(
+            "a rank below the largest k",
+            function,
+            dict(k={"pressure": 2, "vorticity": 1}, solver=linalg.LowRank(1)),
+            ValueError,
+            (
+                "solver must be of rank at least 2, the number of directions asked for, got "
+                "LowRank(rank=1, oversample=10, n_iter=2, seed=0). Use LowRank(rank=2) or an "
+                "exact solver."
+            ),
+        )
+        for function in ("subspaces", "solve_subspaces")
     ),
     Bad(
         "a rank below k",

@@ -361,6 +361,15 @@ def test_decoders_of_moments_are_asked_for_what_there_is(bases, solver, message)
         fit_decoders(W, m, solver=solver)
 
 
+@pytest.mark.parametrize("use", [Moments.update, Moments.merge, solve_subspaces])
+def test_sums_that_were_cast_to_16_bits_are_refused(use):
+    m = Moments.from_batch(*rows(0, 20, "float32"))
+    given = {Moments.update: rows(1, 20, "float32"), Moments.merge: (m,)}.get(use, ())
+    cast = jax.tree.map(lambda x: x.astype(jnp.bfloat16), m)
+    with pytest.raises(TypeError, match="must be of float32 or float64, got one of bfloat16"):
+        use(cast, *given, **({} if given else {"k": K}))
+
+
 @pytest.mark.parametrize("solve", [subspaces, solve_subspaces])
 def test_a_rank_has_to_hold_the_largest_subspace(solve):
     m = Moments.from_batch(*rows(0, 20, "float32"))

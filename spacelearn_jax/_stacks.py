@@ -11,9 +11,10 @@ from spacelearn_jax import _cuts
 
 _Tree = TypeVar("_Tree")
 
-# Parts that are worked on in one step of a loop. LAPACK runs on one thread: meanwhile products
-# and factorizations of other parts run on the others.
-_TOGETHER = 4
+# Parts that are worked on in one step of a loop: of few all, of many so many. LAPACK runs on one
+# thread, and XLA wakes others where a product is large, or where more than eight operations are
+# ready, as those of so few parts are. All of a step are compiled, so that it has no more.
+_FEW, _TOGETHER = 8, 4
 
 
 def alike(keys: Mapping[str, Hashable]) -> list[tuple[str, ...]]:
@@ -35,14 +36,15 @@ def each(function: Callable[..., Any], *stacks: Any) -> Any:
     And not to all at once: ``vmap`` computes both branches of every condition, and its
     calls to LAPACK can wait for one another forever on the CPU.
     """
-    if len(jax.tree.leaves(stacks)[0]) == 1:
+    n = len(jax.tree.leaves(stacks)[0])
+    if n == 1:
         found = function(*jax.tree.map(lambda x: x[0], stacks))
         return jax.tree.map(lambda x: x[None], found)
 
     def step(_: None, parts: Any) -> tuple[None, Any]:
         return None, function(*parts)
 
-    return lax.scan(step, None, stacks, unroll=_TOGETHER)[1]
+    return lax.scan(step, None, stacks, unroll=n if n <= _FEW else _TOGETHER)[1]
 
 
 def cut(names: Sequence[str], stacks: _Tree) -> Iterator[tuple[str, _Tree]]:

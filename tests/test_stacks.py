@@ -1,5 +1,6 @@
 """Quantities that are solved as one stack know nothing of one another."""
 
+import re
 import subprocess
 import sys
 
@@ -30,10 +31,16 @@ def test_equal_keys_make_a_group():
     assert _stacks.alike({"a": 1, "b": 2, "c": 1}) == [("a", "c"), ("b",)]
 
 
-def test_each_part_is_seen_alone():
-    x, y = jnp.arange(6.0).reshape(3, 2), jnp.arange(3.0)
+@pytest.mark.parametrize("n", [1, 3, 8, 9, 14])
+def test_each_part_is_seen_alone(n):
+    x, y = jnp.arange(2.0 * n).reshape(n, 2), jnp.arange(n, dtype=jnp.float32)
     np.testing.assert_array_equal(_stacks.each(lambda x, y: x * y, x, y), x * y[:, None])
-    np.testing.assert_array_equal(_stacks.each(lambda x: x + 1, x[:1]), x[:1] + 1)
+
+
+@pytest.mark.parametrize(("n", "times"), [(1, 1), (8, 8), (64, 4)])
+def test_a_long_stack_is_not_compiled_part_by_part(n, times):
+    factored = jax.jit(lambda x: _stacks.each(jnp.linalg.cholesky, x)).lower(jnp.ones((n, 2, 2)))
+    assert len(re.findall("custom_call_target=.*potrf", factored.compile().as_text())) == times
 
 
 def solved(Z, Y, where=None, *, moments):

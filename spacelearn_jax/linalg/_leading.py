@@ -25,35 +25,30 @@ def vectors(A: jax.Array, k: int, solver: Solver) -> Vectors:
     if A.shape[0] < A.shape[1]:
         V, U = vectors(A.T, k, solver)
         return U, V
-    A = _scaled(A)
-    found, span, each = _by_products(A, k)
-
-    def turned() -> Vectors:
-        return lax.cond(span, lambda: _turned(A, found[1]), lambda: _first(_lapack.svd(A), k))
-
-    return lax.cond(each, lambda: found, turned)
+    return _checked(A, *_by_products(A, k))
 
 
 def of_stack(A: jax.Array, k: int, solver: Solver) -> Vectors:
     """Returns those of every matrix in a stack (s, m, n)."""
-
-    def in_turn(A: jax.Array) -> Vectors:
-        return _stacks.each(lambda A: vectors(A, k, solver), A)
-
     if solver != "auto":
-        return in_turn(A)
-    # On accelerators one small matrix takes as long as the whole stack.
-    return lax.platform_dependent(A, cpu=in_turn, default=lambda A: _at_once(A, k))
-
-
-def _at_once(A: jax.Array, k: int) -> Vectors:
-    """Takes products for all of a stack, or takes one after the other if they are not enough."""
+        return _stacks.each(lambda A: vectors(A, k, solver), A)
     if A.shape[1] < A.shape[2]:
-        V, U = _at_once(A.mT, k)
+        V, U = of_stack(A.mT, k, solver)
         return U, V
-    found, _, each = jax.vmap(lambda A: _by_products(_scaled(A), k))(A)
-    one_by_one = functools.partial(_stacks.each, lambda A: vectors(A, k, "auto"), A)
-    return lax.cond(jnp.all(each), lambda: found, one_by_one)
+    one = functools.partial(_by_products, k=k)
+    in_turn = functools.partial(_stacks.each, one)
+    # On accelerators one small matrix takes as long as the whole stack.
+    found = lax.platform_dependent(A, cpu=in_turn, default=jax.vmap(one))
+    return _checked_stack(A, *found)
+
+
+def _checked_stack(A: jax.Array, found: Vectors, span: jax.Array, each: jax.Array) -> Vectors:
+    """Looks at every matrix by itself only where products are not enough for one of them."""
+
+    def in_turn() -> Vectors:
+        return lax.map(lambda part: _checked(*part), (A, found, span, each))
+
+    return lax.cond(jnp.all(each), lambda: found, in_turn)
 
 
 def of_cross(
@@ -108,6 +103,7 @@ def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array, jax.Array]:
         Ogita and Aishima, Iterative refinement for singular value decomposition based on
         matrix multiplication, J. Comput. Appl. Math. 369, 2020.
     """
+    A = _scaled(A)
     squares, V = _gram.right_vectors(A, None)
     first = V[:, :k]
     Y = _numerics.matmul(A, first)
@@ -125,6 +121,17 @@ def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array, jax.Array]:
     lacking = _numerics.matmul(V, jnp.where(counts[:, None], E, 0))
     Y = Y + _numerics.matmul(A, lacking)
     return (_unit(Y), _unit(first + lacking)), span, each
+
+
+def _checked(A: jax.Array, found: Vectors, span: jax.Array, each: jax.Array) -> Vectors:
+    """Returns what products found where that is enough, and else what is."""
+    k = found[1].shape[1]
+    A = _scaled(A)
+
+    def turned() -> Vectors:
+        return lax.cond(span, lambda: _turned(A, found[1]), lambda: _first(_lapack.svd(A), k))
+
+    return lax.cond(each, lambda: found, turned)
 
 
 def _turned(A: jax.Array, right: jax.Array) -> Vectors:

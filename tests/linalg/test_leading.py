@@ -147,8 +147,12 @@ def stack(*names):
 def test_all_of_a_stack_at_once(last, scale):
     many = stack("two decades", "harmonic", last) * np.float32(scale)
     alone = [vectors(A, K, "auto") for A in many]
-    for way in (_leading._at_once, lambda A, k: _leading.of_stack(A, k, "auto")):
-        for got, *expected in zip(jax.jit(way, static_argnums=1)(many, K), *alone, strict=True):
+
+    def at_once(A):
+        return _leading._checked_stack(A, *jax.vmap(lambda A: _leading._by_products(A, K))(A))
+
+    for way in (at_once, lambda A: _leading.of_stack(A, K, "auto")):
+        for got, *expected in zip(jax.jit(way)(many), *alone, strict=True):
             for x, y in zip(got, expected, strict=True):
                 np.testing.assert_allclose(projector(x), projector(y), atol=1e-5)
 
@@ -156,11 +160,12 @@ def test_all_of_a_stack_at_once(last, scale):
 @pytest.mark.parametrize("scale", [1, 1e-22, 1e22])
 @pytest.mark.parametrize("last", ["flat", "a gap below four decades"])
 def test_a_stack_is_taken_in_turn_only_where_products_are_not_enough(last, scale, monkeypatch):
-    def in_turn(A, k, solver):
-        return jnp.full((A.shape[0], k), jnp.nan), jnp.full((A.shape[1], k), jnp.nan)
+    def in_turn(A, found, span, each):
+        return tuple(jnp.full_like(x, jnp.nan) for x in found)
 
-    monkeypatch.setattr(_leading, "vectors", in_turn)
-    U, _ = _leading._at_once(jnp.asarray(stack("harmonic", last) * np.float32(scale)), K)
+    monkeypatch.setattr(_leading, "_checked", in_turn)
+    many = jnp.asarray(stack("harmonic", last) * np.float32(scale))
+    U, _ = _leading.of_stack(many, K, "auto")
     assert np.isnan(U).any() == (last != "flat")
 
 

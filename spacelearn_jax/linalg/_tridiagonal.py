@@ -9,7 +9,7 @@ from spacelearn_jax import _numerics
 from spacelearn_jax.linalg import _bisection, _lapack
 
 _SMALLEST = 256
-_BLOCK = 64  # reflections that are applied at once
+_BLOCK = 32  # reflections that are applied at once
 _PASSES = 4  # at most; mostly two
 _TOLERANCE = 64  # in units of rounding, eps times the largest eigenvalue
 
@@ -96,15 +96,13 @@ def _reflected(reflections: jax.Array, taus: jax.Array, X: jax.Array) -> jax.Arr
     padding = -(n - 1) % _BLOCK
     # As rows, for so they lie in memory.
     V = jnp.tril(reflections.T[1:, :-1], -1) + jnp.eye(n - 1, dtype=X.dtype)
-    V, taus = jnp.pad(V, ((0, padding), (0, 1))), jnp.pad(taus, (0, padding))
+    V = jnp.pad(V, ((0, padding), (0, 1))).reshape(-1, _BLOCK, n)
+    taus = jnp.pad(taus, (0, padding)).reshape(-1, _BLOCK)
+    TU = taus[:, :, None] * jnp.triu(_numerics.matmul(V, V.mT), 1)
 
-    def step(i: jax.Array, X: jax.Array) -> jax.Array:
-        v = lax.dynamic_slice_in_dim(V, i * _BLOCK, _BLOCK)
-        tau = lax.dynamic_slice_in_dim(taus, i * _BLOCK, _BLOCK)
-        products = _numerics.matmul(jnp.concatenate([v, X]), v.T)
-        inside = lax.linalg.triangular_solve(
-            tau[:, None] * jnp.triu(products[:_BLOCK], 1), products[_BLOCK:], unit_diagonal=True
-        )
-        return X - _numerics.matmul(inside * tau[None], v)
+    def step(X: jax.Array, block: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
+        v, tau, tu = block
+        inside = lax.linalg.triangular_solve(tu, _numerics.matmul(X, v.T), unit_diagonal=True)
+        return X - _numerics.matmul(inside * tau[None], v), None
 
-    return lax.fori_loop(0, len(V) // _BLOCK, step, X.T).T
+    return lax.scan(step, X.T, (V, taus, TU))[0].T

@@ -224,7 +224,7 @@ def _singular_vectors(
             lambda: (X, T),
         )
 
-    G = _numerics.gram(R, R, axis_name)
+    G = _numerics.cross(R, R, axis_name)
     token = jnp.trace(G)
     if not _partial_eigh.is_faster(len(G), m, G.dtype):
         return (*from_all(), token)

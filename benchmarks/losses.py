@@ -31,7 +31,7 @@ CLAIMS = {
     "combined over default": 2.0,
     "combined over default, both of six": 2.0,
     "combined over torch.compile": 2.0,
-    "disentanglement over exact, Q >= 8": 15.0,  # missed by the second size in two of ten runs
+    "disentanglement over exact, Q >= 8": 15.0,  # missed by the second size in two of eleven runs
     "combined less the eigenproblem, in floors": 2.5,
     # Above it torch's own threads wait for other processes, and no speed-up means a thing.
     "contention": 3.0,

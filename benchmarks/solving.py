@@ -21,8 +21,8 @@ from benchmarks._timing import Call, Claim
 from spacelearn_jax import solve_subspaces, subspaces
 from spacelearn_jax.linalg import _lapack
 
-# Aimed at were 3.0, which the second size now and then misses.
-CLAIMS = {"solve_subspaces over exact": 2.3, "contention": losses.CLAIMS["contention"]}
+# Aimed at were 3.0, which the largest size missed in one of ten runs.
+CLAIMS = {"solve_subspaces over exact": 2.9, "contention": losses.CLAIMS["contention"]}
 
 SOLVES: dict[str, Callable[..., Any]] = {"solve_subspaces": solve_subspaces, "subspaces": subspaces}
 PLSSVD = "scikit-learn, PLSSVD"

@@ -40,6 +40,11 @@ class Results:
         network: The guided network at that moment.
         field: The held-out field that the report shows.
         interrupted: What the run was doing when it was interrupted.
+
+    Example:
+        >>> results = Results(Config.fast(), source="simulation")
+        >>> results.comparison(), results.metrics()["config"]["steps"]
+        ({}, 60)
     """
 
     config: Config

@@ -28,6 +28,11 @@ class Event(NamedTuple):
         done: Units done.
         total: Units in all.
         terms: Unweighted loss terms, in trainings.
+
+    Example:
+        >>> event = Event("training with SPACE", 30, 400)
+        >>> print(f"{event.stage}: {event.done / event.total:.1%}")
+        training with SPACE: 7.5%
     """
 
     stage: str
@@ -42,6 +47,10 @@ class InterruptedRun(Exception):
     Attributes:
         stage: What it was doing.
         files: Files that were written.
+
+    Example:
+        >>> print(InterruptedRun("sizing the subspaces", []))
+        interrupted while sizing the subspaces
     """
 
     def __init__(self, stage: str, files: list[Path]) -> None:
@@ -77,6 +86,18 @@ def run(
             nothing, if that has no subspaces and an earlier run has left some there.
         ImportError: If the extra ``demo`` is not installed.
         OSError: If the files can't be written.
+
+    Example:
+        >>> import tempfile
+        >>> fields = np.random.default_rng(0).normal(size=(240, 16, 16)).astype("float32")
+        >>> dataset = Dataset(fields, {"mean": fields.mean((1, 2))}, np.arange(240) // 10)
+        >>> config = dataclasses.replace(Config.fast(), steps=2, width=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     results = run(config, Path(folder), dataset, source="noise")
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['metrics.json', 'network.npz', 'report.png', 'space.npz']
+        >>> list(results.space)
+        ['mean']
     """
     results = Results(config, source)
     stage = ["starting"]

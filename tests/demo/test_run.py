@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spacelearn_jax import demo
 from spacelearn_jax.demo import Config, InterruptedRun, load_network, simulated
 from spacelearn_jax.demo.dataset import pooled, split
 from spacelearn_jax.demo.evaluate import r_squared
@@ -26,6 +27,11 @@ TIMEOUT = 600
 def environment(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     return {**os.environ, "SPACELEARN_JAX_CACHE": str(cache), "COLUMNS": "160", "NO_COLOR": "1"}
+
+
+@pytest.mark.parametrize("name", demo.__all__)
+def test_what_is_public_has_an_example(name):
+    assert "Example:" in getattr(demo, name).__doc__
 
 
 def test_fast_run(tmp_path, environment):

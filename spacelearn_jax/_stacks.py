@@ -11,9 +11,9 @@ from spacelearn_jax import _cuts
 
 _Tree = TypeVar("_Tree")
 
-# Parts that are worked on in one step of a loop: of few all, of many so many. LAPACK runs on one
-# thread, and XLA wakes others where a product is large, or where more than eight operations are
-# ready, as those of so few parts are. All of a step are compiled, so that it has no more.
+# Up to _FEW parts are worked on in one piece, more by _TOGETHER in each step of a loop. LAPACK
+# runs on one thread, and XLA wakes others where a product is large, or where more than eight
+# operations are ready, as those of eight parts are. Every part of a step is compiled.
 _FEW, _TOGETHER = 8, 4
 
 

@@ -126,7 +126,7 @@ def _by_products(A: jax.Array, k: int) -> tuple[Vectors, jax.Array, jax.Array]:
 def _checked(A: jax.Array, found: Vectors, span: jax.Array, each: jax.Array) -> Vectors:
     """Returns what products found where that is enough, and else what is."""
     k = found[1].shape[1]
-    A = _scaled(A)
+    A = _scaled(A)  # once more, as a stack of scaled matrices costs more than it saves
 
     def turned() -> Vectors:
         return lax.cond(span, lambda: _turned(A, found[1]), lambda: _first(_lapack.svd(A), k))

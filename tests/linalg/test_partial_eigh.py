@@ -284,6 +284,16 @@ def test_isotropy_falls_back(one_way):
     np.testing.assert_allclose(slope, wanted_slope, atol=1e-4 * np.abs(wanted_slope).max())
 
 
+def test_isotropy_of_what_did_not_converge_is_from_all_vectors(one_way, monkeypatch):
+    for module in (_chebyshev, _tridiagonal):
+        monkeypatch.setattr(module, "_PASSES", 0)
+    loss, Z = isotropy("auto")
+    got, slope = jax.value_and_grad(loss)(Z)
+    wanted, wanted_slope = by_svd(Z)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
+    np.testing.assert_allclose(slope, wanted_slope, atol=1e-4 * np.abs(wanted_slope).max())
+
+
 def test_isotropy_has_a_second_derivative(one_way):
     def curvature(loss, Z, D):
         return jax.jvp(jax.grad(loss), (Z,), (D,))[1]

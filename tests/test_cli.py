@@ -1,5 +1,6 @@
 """The command line, as far as nothing is trained."""
 
+import io
 import os
 import re
 import subprocess
@@ -7,12 +8,13 @@ import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from spacelearn_jax import __version__, cli
 from spacelearn_jax.cli import _app, _demo
 from spacelearn_jax.cli._app import app
-from spacelearn_jax.demo import Config, Results
+from spacelearn_jax.demo import Config, InterruptedRun, Results
 from spacelearn_jax.demo.evaluate import Evaluation
 from spacelearn_jax.demo.report import GUIDED, UNGUIDED
 
@@ -56,7 +58,7 @@ def test_data_that_is_not_there(tmp_path):
 
 
 def test_data_that_is_wrong(tmp_path):
-    np.savez(tmp_path / "mine.npz", fields=np.zeros((64, 16, 16)))
+    np.savez(tmp_path / "mine.npz", fields=np.random.default_rng(0).normal(size=(64, 16, 16)))
     result = invoke("demo", "--data", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "out"))
     assert result.exit_code == 1
     assert "no quantity beside 'fields'" in " ".join(result.output.split())
@@ -97,13 +99,49 @@ def test_after_ctrl_c_the_process_ends_at_once(monkeypatch):
     assert ended == [130]
 
 
+def test_what_ctrl_c_interrupted_is_kept_until_the_process_ends(tmp_path, monkeypatch):
+    """A program that is still being compiled crashes the process when its frame goes."""
+    chain = []
+
+    def end(code):
+        error = sys.exc_info()[1]
+        while error is not None:
+            chain.append(error)
+            error = error.__context__
+
+    def interrupted(*_, **__):
+        raise InterruptedRun("training", [])
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(_demo, "run", interrupted)
+    cli.main(["demo", "--out", str(tmp_path)])
+    assert any(isinstance(error, InterruptedRun) for error in chain)
+
+
+def evaluation(r2):
+    some = np.ones(2)
+    return Evaluation(
+        r2=r2, ceiling=r2, leakage=np.eye(len(r2)), reconstruction=0.1, disentanglement=0.0,
+        isotropy=0.0, space=None, decoded=dict.fromkeys(r2, some), truth=dict.fromkeys(r2, some),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_narrow_table_keeps_its_names(width):
+    names = ("mean", "temperature_lower_layer", "temperature_upper_layer", "vorticity")
+    made = evaluation(dict.fromkeys(names, 0.5))
+    results = Results(Config.fast(), "test", evaluations={GUIDED: made, UNGUIDED: made})
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(_demo.table(results))
+    rows = [line.split("│")[1:3] for line in console.export_text().splitlines() if "│" in line]
+    assert "…" not in console.file.getvalue()
+    written = "".join(first.strip() for first, _ in rows)
+    assert written.replace(" ", "") == "".join(names) + "meanofall"
+
+
 @pytest.mark.parametrize(("own", "ceiling"), [(-0.7, -0.2), (0.5, -0.2), (-0.1, 0.3), (0.4, 0.5)])
 def test_a_share_is_given_of_positive_scores_alone(own, ceiling):
-    one = {"q": np.ones(2)}
-    made = Evaluation(
-        r2={"q": own}, ceiling={"q": ceiling}, leakage=np.eye(1), reconstruction=0.1,
-        disentanglement=0.0, isotropy=0.0, space=None, decoded=one, truth=one,
-    )  # fmt: skip
+    made = evaluation({"q": own})._replace(ceiling={"q": ceiling})
     results = Results(Config.fast(), "test", evaluations={GUIDED: made, UNGUIDED: made})
     positive = own > 0 and ceiling > 0
     assert ("the subspaces read" in _demo.summary(results)) == positive

@@ -95,11 +95,10 @@ def demo(
             config, seed=seed, steps=config.steps if steps is None else steps
         )
         dataset = None if data is None else load_data(data)
-        code = show(config, out, dataset, None if data is None else data.name, console)
+        show(config, out, dataset, None if data is None else data.name, console)
     except KeyboardInterrupt:
         errors.print("[yellow]Interrupted.[/] Nothing was written.")
         raise typer.Exit(INTERRUPTED) from None
     except (ImportError, OSError, ValueError) as error:
         errors.print("[red]Error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
-    raise typer.Exit(code)

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -26,7 +27,7 @@ SHORT = {
 
 def show(
     config: Config, out: Path, dataset: Dataset | None, source: str | None, console: Console
-) -> int:
+) -> None:
     """Runs the demonstration with a progress bar and a table at the end.
 
     Args:
@@ -36,8 +37,8 @@ def show(
         source: Name of the user's file.
         console: Where to write.
 
-    Returns:
-        The exit code: 0, or 130 after Ctrl-C.
+    Raises:
+        typer.Exit: With 130, after Ctrl-C.
     """
     _require_writable(out)
     columns = (
@@ -85,7 +86,9 @@ def show(
                 highlight=False,
                 soft_wrap=True,
             )
-            return INTERRUPTED
+            # Keeps the frames that were interrupted: a program that one of them still compiles
+            # crashes the process when it goes.
+            raise typer.Exit(INTERRUPTED) from interrupted
     console.print(table(results))
     console.print(summary(results), highlight=False)
     console.print(
@@ -95,7 +98,6 @@ def show(
         highlight=False,
         soft_wrap=True,
     )
-    return 0
 
 
 def _require_writable(out: Path) -> None:
@@ -132,18 +134,18 @@ def table(results: Results) -> Table:
     guided, plain = results.evaluations[GUIDED], results.evaluations[UNGUIDED]
     k = results.sizes.k if results.sizes else {}
     made = Table(title="R² on held-out samples")
-    made.add_column("quantity")
-    made.add_column("dims", justify="right")
-    for name in ("own subspace", "whole latent"):
-        made.add_column(f"{GUIDED}\n{name}", justify="right")
-    for name in ("own subspace", "whole latent"):
-        made.add_column(f"{UNGUIDED}\n{name}", justify="right")
+    # Folded, for a name that is cut off may be another's.
+    made.add_column("quantity", overflow="fold")
+    made.add_column("dims", justify="right", overflow="fold")
+    for network in (GUIDED, UNGUIDED):
+        for name in ("own subspace", "whole latent"):
+            made.add_column(f"{network}\n{name}", justify="right", overflow="fold")
     for q in guided.r2:
         values = (guided.r2[q], guided.ceiling[q], plain.r2[q], plain.ceiling[q])
         made.add_row(escape(q), str(k.get(q, "")), *(f"{v:.3f}" for v in values))
     made.add_section()
     means = [e.summary()[key] for e in (guided, plain) for key in ("mean_r2", "mean_ceiling")]
-    made.add_row("mean", str(sum(k.values())), *(f"{v:.3f}" for v in means), style="bold")
+    made.add_row("mean of all", str(sum(k.values())), *(f"{v:.3f}" for v in means), style="bold")
     return made
 
 

@@ -131,6 +131,40 @@ def split(dataset: Dataset, held_out: float, seed: int) -> tuple[Dataset, Datase
     return dataset.take(np.flatnonzero(~test)), dataset.take(np.flatnonzero(test))
 
 
+def varies(samples: np.ndarray) -> bool:
+    """Tells whether any entry of samples (N, ...) differs between two of them."""
+    return bool(np.any(samples != samples[:1]))
+
+
+def require_variation(part: Dataset, which: str) -> None:
+    """Refuses samples that all have the same fields, or the same value of a target.
+
+    Args:
+        part: Training or held-out samples.
+        which: What the message calls them.
+
+    Raises:
+        ValueError: If they do; the message names what doesn't vary.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(6, 16, 16))
+        >>> require_variation(Dataset(x, {"one": np.ones(6)}, np.arange(6)), "training")
+        ... # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        ValueError: the target 'one' is the same in all 6 training samples. ...
+    """
+    named = {f"the target {q!r}": y for q, y in part.targets.items()}
+    for name, samples in {"the field": part.fields, **named}.items():
+        if not varies(samples):
+            message = (
+                f"{name} is the same in all {len(samples)} {which} samples. Leave it out, group "
+                "the samples otherwise, or pass another seed."
+            )
+            raise ValueError(message)
+
+
 def pooled(targets: Mapping[str, jax.Array], bins: Mapping[str, int]) -> dict[str, jax.Array]:
     """Pools the targets that are fields; the others stay as they are.
 

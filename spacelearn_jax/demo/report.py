@@ -1,5 +1,6 @@
 """The report: one picture of what SPACE changed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ STYLE = {
 }
 MOST_QUANTITIES = 6
 """Quantities that get a row of pictures; the matrices show all."""
+MOST_NUMBERS = 8
+"""Quantities up to which matrices have numbers, and names more than one line."""
+LONGEST_LINE = 16
+"""Letters of a name in one line."""
 
 NEGLIGIBLE = 1e-6
 """Terms below it are rounding errors of zero, which a logarithmic axis would stretch to."""
@@ -90,6 +95,9 @@ def draw_report(
         else:
             bottom = figure
         _draw_curves(bottom, histories)
+        if len(shown) < len(quantities):
+            left_out = f"pictures of the first {len(shown)} of {len(quantities)} quantities"
+            note = f"{note}; {left_out}" if note else left_out
         if note:
             figure.supxlabel(note, fontsize=8, color="#666666")
         with replacing(path) as file:
@@ -125,7 +133,7 @@ def _draw_decoded(
             image = axes[row, 1].imshow(truth[0], **style)
         else:
             axes[row, 1].text(0.5, 0.5, "see right", ha="center", va="center", color="#888888")
-        axes[row, 1].set_ylabel(q, fontsize=10, fontweight="bold")
+        axes[row, 1].set_ylabel(_lines(q), fontsize=10, fontweight="bold")
         for column, name in enumerate(names, start=2):
             axis, evaluation = axes[row, column], evaluations[name]
             if row == 0:
@@ -146,6 +154,18 @@ def _scatter(axis: Any, truth: np.ndarray, decoded: np.ndarray, colour: str) -> 
     axis.plot(truth.ravel(), decoded.ravel(), ".", ms=3, alpha=0.5, color=colour)
     low, high = truth.min(), truth.max()
     axis.plot([low, high], [low, high], lw=0.8, color="#888888")
+
+
+def _lines(name: str) -> str:
+    """Breaks a long name, after a separator where it has one."""
+    lines = [""]
+    for part in re.findall(r"[^_\-. ]*[_\-. ]*", name):
+        if lines[-1] and len(lines[-1] + part) > LONGEST_LINE:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(
+        line[i : i + LONGEST_LINE] for line in lines for i in range(0, len(line), LONGEST_LINE)
+    )
 
 
 def _limits(image: np.ndarray) -> tuple[float, float]:
@@ -175,18 +195,28 @@ def _draw_scores(
         ceiling = [max(evaluation.ceiling[q], 0) for q in quantities]
         label = "linear probe on the whole latent" if i == 0 else None
         axis.plot(centres, ceiling, "_", ms=15, mew=1.6, color="#222222", label=label)
-    axis.set(ylim=(0, 1.05), ylabel="$R^2$", xticks=places, xticklabels=quantities)
+    axis.set(ylim=(0, 1.05), ylabel="$R^2$")
+    few = len(quantities) <= MOST_NUMBERS
+    labels = [_lines(q) if few else q for q in quantities]
+    style = {"rotation": 35, "ha": "right", "fontsize": 8}
+    if not few:
+        style = {"rotation": 90, "fontsize": min(8, 110 / len(quantities))}
+    if len(labels) <= MOST_QUANTITIES and labels == list(quantities):
+        axis.set_xticks(places, labels)
+    else:
+        axis.set_xticks(places, labels, **style)
     axis.set_title("Each quantity, read from its own subspace", loc="left")
-    axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
+    upper.legend(fontsize=8, loc="outside lower center", ncols=3)
     axes = lower.subplots(1, len(evaluations), squeeze=False)[0]
     for axis, (name, evaluation) in zip(axes, evaluations.items(), strict=True):
         matrix = np.clip(evaluation.leakage, 0, 1)
         axis.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
-        for (i, j), value in np.ndenumerate(matrix):
+        for (i, j), value in np.ndenumerate(matrix) if few else ():
             ink = "white" if value > 0.55 else "#333333"
-            axis.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color=ink)
-        axis.set_xticks(places, quantities, rotation=35, ha="right", fontsize=8)
-        axis.set_yticks(places, quantities if axis is axes[0] else [], fontsize=8)
+            size = min(8, 40 / len(matrix))
+            axis.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=size, color=ink)
+        axis.set_xticks(places, labels, **style)
+        axis.set_yticks(places, labels if axis is axes[0] else [], fontsize=style["fontsize"])
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         axis.set_title(f"Leakage {name}", color=COLOURS[name])
@@ -203,18 +233,24 @@ def _draw_curves(figure: Any, histories: Mapping[str, History]) -> None:
         for term, colour in TERM_COLOURS.items():
             points = [(h["step"], h[term]) for h in guided if h.get(term, 0) > NEGLIGIBLE]
             if points:
-                axes[0].semilogy(
-                    *zip(*points, strict=True), color=colour, lw=1.3, label=LABELS.get(term, term)
-                )
+                steps, values = zip(*points, strict=True)
+                _curve(axes[0], steps, values, colour, LABELS.get(term, term))
         axes[0].set(xlabel="step", ylabel="unweighted term")
         axes[0].set_title("Loss terms with SPACE", loc="left")
         axes[0].legend(fontsize=8, ncols=2)
     for name, history in drawn.items():
-        steps = [h["step"] for h in history]
-        values = [h["reconstruction"] for h in history]
-        axes[-1].semilogy(steps, values, color=COLOURS[name], lw=1.3, label=name)
+        errors = [h["reconstruction"] for h in history]
+        _curve(axes[-1], [h["step"] for h in history], errors, COLOURS[name], name)
     axes[-1].set(xlabel="step", ylabel="mean squared error")
     axes[-1].set_title("Reconstruction", loc="left")
     axes[-1].legend(fontsize=8)
     for axis in axes:
         axis.grid(axis="y", color="#e6e6e6", lw=0.6)
+
+
+def _curve(
+    axis: Any, steps: Sequence[float], values: Sequence[float], colour: str, label: str
+) -> None:
+    """A line, or a dot where it is one point."""
+    marker = "." if len(steps) == 1 else None
+    axis.semilogy(steps, values, color=colour, lw=1.3, marker=marker, label=label)

@@ -12,7 +12,13 @@ from flax import nnx
 from spacelearn_jax import Space
 from spacelearn_jax.demo.batches import Scales, measure_scales, on_device, reference_samples
 from spacelearn_jax.demo.config import Config
-from spacelearn_jax.demo.dataset import Dataset, simulated, size, split
+from spacelearn_jax.demo.dataset import (
+    Dataset,
+    require_variation,
+    simulated,
+    size,
+    split,
+)
 from spacelearn_jax.demo.evaluate import evaluate
 from spacelearn_jax.demo.report import GUIDED
 from spacelearn_jax.demo.results import NETWORKS, Results, Timed
@@ -85,6 +91,8 @@ def run(
         InterruptedRun: After a KeyboardInterrupt, when what there is has been written;
             nothing, if that has no subspaces and an earlier run has left some there.
         ImportError: If the extra ``demo`` is not installed.
+        ValueError: If the fields or a target are the same in all training samples, or in all
+            that are held out.
         OSError: If the files can't be written.
 
     Example:
@@ -137,6 +145,8 @@ def _work(
             )
     follow(Event("sizing the subspaces", 0, 1))
     train_set, test_set = split(dataset, config.held_out, config.seed)
+    require_variation(train_set, "training")
+    require_variation(test_set, "held-out")
     results.samples = {
         "train": len(train_set.fields),
         "test": len(test_set.fields),

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from spacelearn_jax._files import read_arrays
-from spacelearn_jax.demo.dataset import Dataset
+from spacelearn_jax.demo.dataset import Dataset, varies
 from spacelearn_jax.demo.network import COARSE
 
 MIN_SAMPLES = 64
 """Fewest samples that a split, a training and a test make sense with."""
+LARGEST = 1e15
+"""Largest magnitude whose squares, and sums of many of them, float32 holds."""
 RESERVED = ("fields", "group")
 
 
@@ -36,8 +38,8 @@ def load_data(path: str | os.PathLike[str]) -> Dataset:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it isn't a readable ``.npz`` file, an array is missing, has a wrong
-            shape or dtype, isn't finite or doesn't vary, or there are fewer than 64
-            samples or 2 groups.
+            shape or dtype, isn't finite, is above 1e15 or doesn't vary, or there are fewer
+            than 64 samples or 2 groups.
 
     Example:
         >>> import pathlib, tempfile
@@ -66,6 +68,8 @@ def load_data(path: str | os.PathLike[str]) -> Dataset:
     count = int(np.prod(lead))
     if count < MIN_SAMPLES:
         raise _wrong(source, f"'fields' holds {count} samples; at least {MIN_SAMPLES} are needed")
+    fields = fields.reshape(count, *grid)
+    _require_variation(source, "fields", fields)
     quantities = sorted(set(arrays) - set(RESERVED))
     if not quantities:
         raise _wrong(
@@ -83,9 +87,8 @@ def load_data(path: str | os.PathLike[str]) -> Dataset:
                 source, f"{q!r} must be a scalar, a vector or a 2-D field a sample, got {y.shape}"
             )
         targets[q] = y.reshape(count, *y.shape[len(lead) :])
-        if np.ptp(targets[q], axis=0).max() == 0:
-            raise _wrong(source, f"{q!r} is the same in every sample; there is nothing to learn")
-    return Dataset(fields.reshape(count, *grid), targets, _groups(source, arrays, lead))
+        _require_variation(source, q, targets[q])
+    return Dataset(fields, targets, _groups(source, arrays, lead))
 
 
 def _read(source: Path) -> dict[str, np.ndarray]:
@@ -106,7 +109,15 @@ def _numeric(source: Path, name: str, value: np.ndarray) -> np.ndarray:
     bad = int(np.size(array) - np.isfinite(array).sum())
     if bad:
         raise _wrong(source, f"{name!r} has {bad} values that are not finite in float32")
+    largest = float(np.abs(array).max(initial=0))
+    if largest > LARGEST:
+        raise _wrong(source, f"{name!r} has values up to {largest:.0e}; rescale it to below 1e15")
     return array
+
+
+def _require_variation(source: Path, name: str, samples: np.ndarray) -> None:
+    if not varies(samples):
+        raise _wrong(source, f"{name!r} is the same in every sample; there is nothing to learn")
 
 
 def _groups(source: Path, arrays: dict[str, np.ndarray], lead: tuple[int, ...]) -> np.ndarray:

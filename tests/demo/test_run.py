@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from spacelearn_jax import demo
-from spacelearn_jax.demo import Config, InterruptedRun, load_network, simulated
+from spacelearn_jax.demo import Config, Dataset, InterruptedRun, load_network, run, simulated
 from spacelearn_jax.demo.dataset import pooled, split
 from spacelearn_jax.demo.evaluate import r_squared
 from spacelearn_jax.io import load_space
@@ -157,6 +157,25 @@ def test_own_data(tmp_path, short):
     assert metrics["sizes"]["k"]["mean"] == 1
     assert metrics["guided"]["steps_done"] == 4
     assert (tmp_path / "out" / "report.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (0, "the target 'rare' is the same in all .* training samples"),
+        (1, "all .* held-out samples"),
+    ],
+)
+def test_what_varies_on_one_side_alone_is_refused(tmp_path, group, message):
+    """Its R^2 would be NaN."""
+    fields = np.random.default_rng(0).normal(size=(64, 16, 16)).astype(np.float32)
+    rare = np.zeros(64, np.float32)
+    config, dataset = Config.fast(), Dataset(fields, {"rare": rare}, np.arange(64))
+    other = split(dataset, config.held_out, config.seed)[1 - group]
+    rare[other.groups[0]] = 1
+    with pytest.raises(ValueError, match=message):
+        run(config, tmp_path, dataset)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_early_end_leaves_what_an_earlier_run_found(tmp_path, monkeypatch):

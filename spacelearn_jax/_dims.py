@@ -12,7 +12,6 @@ from spacelearn_jax import _checks
 from spacelearn_jax.data._pool import MODES, check_field, pool
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import require_rows
 from spacelearn_jax.optim import _bins, _k, _modes
 
 
@@ -78,13 +77,7 @@ def solve_dims(
         {'wave': (2, 1)}
     """
     function = "solve_dims"
-    if isinstance(Y, Moments):
-        products = _modes.target_products(function, Y, where, axis_name)
-        require_rows(function, "Y", Y.sums)
-        # Row i of the products is a field as well: that of the covariances with point i.
-        y = {q: S.reshape(-1, *Y.target_shapes[q]) for q, S in products.items()}
-    else:
-        y, mask = _modes.check_targets(function, Y, where, axis_name)
+    y, mask = _modes.check_given(function, Y, where, axis_name)
     _bins.require_space(function, y)
     for q, field in y.items():
         check_field(function, _checks.entry("Y", q), field)
@@ -122,11 +115,10 @@ def solve_dims(
     ndims = _bins.spatial_ndims(function, spatial_ndim, y)
     solver = check_solver(function, solver)
 
-    def count(targets: dict[str, jax.Array], etas: dict[str, float]) -> dict[str, jax.Array]:
-        if isinstance(Y, Moments):
-            flat = {q: S.reshape(len(S), -1) for q, S in targets.items()}
-            return _modes.moment_counts(function, flat, etas)
-        return _modes.mode_counts(function, targets, etas, mask, solver=solver, axis_name=axis_name)
+    def count(fields: dict[str, jax.Array], etas: dict[str, float]) -> dict[str, jax.Array]:
+        return _modes.counts_given(
+            function, Y, fields, etas, mask, solver=solver, axis_name=axis_name
+        )
 
     counts = count(y, bin_etas)
     bins = {q: _bins.bins_for(modes, ndims[q], most) for q, modes in counts.items()}

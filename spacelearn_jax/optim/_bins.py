@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from spacelearn_jax import _checks
 from spacelearn_jax.linalg._solvers import Solver, check_solver
+from spacelearn_jax.moments import Moments
 from spacelearn_jax.optim import _modes
 from spacelearn_jax.optim._k import collect
 
@@ -56,7 +57,7 @@ def require_space(function: str, Y: Mapping[str, jax.Array]) -> None:
 
 @overload
 def optimal_bins(
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | Moments,
     max_bins: int = ...,
     variance_threshold: float | Mapping[str, float] = ...,
     *,
@@ -71,7 +72,7 @@ def optimal_bins(
 
 @overload
 def optimal_bins(
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | Moments,
     max_bins: int = ...,
     variance_threshold: float | Mapping[str, float] = ...,
     *,
@@ -85,7 +86,7 @@ def optimal_bins(
 
 
 def optimal_bins(
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | Moments,
     max_bins: int = 16,
     variance_threshold: float | Mapping[str, float] = DEFAULT_THRESHOLD,
     *,
@@ -104,7 +105,8 @@ def optimal_bins(
     ``spatial_ndim=1`` to get n = n_modes for them.
 
     Args:
-        Y: Fields ``{q: (B, ...)}``, trailing axes flattened.
+        Y: Fields ``{q: (B, ...)}``, trailing axes flattened; or their ``Moments``, from
+            which all solvers count alike.
         max_bins: Largest n, at least 2.
         variance_threshold: Fraction of variance in (0, 1], for all or ``{q: fraction}``.
         default_threshold: Fraction for names that a mapping lacks, 0.95 if not given.
@@ -134,7 +136,7 @@ def optimal_bins(
         2
     """
     function = "optimal_bins"
-    y, mask = _modes.check_targets(function, Y, where, axis_name)
+    y, mask = _modes.check_given(function, Y, where, axis_name)
     require_space(function, y)
     most = _checks.integer(function, "max_bins", max_bins, minimum=LEAST_BINS)
     thresholds = _modes.resolve_thresholds(
@@ -149,6 +151,8 @@ def optimal_bins(
     per_quantity = _checks.flag(function, "per_quantity", per_quantity)
     ndims = spatial_ndims(function, spatial_ndim, y)
     solver = check_solver(function, solver)
-    counts = _modes.mode_counts(function, y, thresholds, mask, solver=solver, axis_name=axis_name)
+    counts = _modes.counts_given(
+        function, Y, y, thresholds, mask, solver=solver, axis_name=axis_name
+    )
     bins = {q: bins_for(modes, ndims[q], most) for q, modes in counts.items()}
     return collect(bins, per_quantity=per_quantity)

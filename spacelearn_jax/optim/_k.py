@@ -9,7 +9,6 @@ from jax.typing import ArrayLike
 from spacelearn_jax import _checks
 from spacelearn_jax.linalg._solvers import Solver, check_solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import require_rows
 from spacelearn_jax.optim import _modes
 
 DEFAULT_THRESHOLD = 0.90
@@ -87,11 +86,7 @@ def k_per_q(
         {'wave': 2}
     """
     function = "k_per_q"
-    if isinstance(Y, Moments):
-        y = _modes.target_products(function, Y, where, axis_name)
-        require_rows(function, "Y", Y.sums)
-    else:
-        y, mask = _modes.check_targets(function, Y, where, axis_name)
+    y, mask = _modes.check_given(function, Y, where, axis_name)
     thresholds = _modes.resolve_thresholds(
         function,
         "threshold",
@@ -103,12 +98,9 @@ def k_per_q(
     )
     per_quantity = _checks.flag(function, "per_quantity", per_quantity)
     solver = check_solver(function, solver)
-    if isinstance(Y, Moments):
-        counts = _modes.moment_counts(function, y, thresholds)
-    else:
-        counts = _modes.mode_counts(
-            function, y, thresholds, mask, solver=solver, axis_name=axis_name
-        )
+    counts = _modes.counts_given(
+        function, Y, y, thresholds, mask, solver=solver, axis_name=axis_name
+    )
     return collect(counts, per_quantity=per_quantity)
 
 

@@ -13,7 +13,7 @@ from spacelearn_jax._compile import compiled
 from spacelearn_jax.linalg import _factors, _lapack
 from spacelearn_jax.linalg._solvers import LowRank, Solver
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.moments._given import one_set, refuse_others
+from spacelearn_jax.moments._given import one_set, refuse_others, require_rows
 
 
 def mode_count(
@@ -158,6 +158,40 @@ def target_products(
     refuse_others(function, where=where)
     m = one_set(function, "Y", Y.sums, targets=True, axis_name=axis_name)
     return dict(m.Syy or {})
+
+
+def check_given(
+    function: str,
+    Y: Mapping[str, ArrayLike] | Moments,
+    where: ArrayLike | Mapping[str, ArrayLike] | None,
+    axis_name: Hashable | None,
+) -> tuple[dict[str, jax.Array], _numerics.Where]:
+    """Checks targets and mask of a batch, or moments, and returns fields of either.
+
+    Row i of the products of a field is a field as well: that of the covariances with point i.
+    """
+    if not isinstance(Y, Moments):
+        return check_targets(function, Y, where, axis_name)
+    products = target_products(function, Y, where, axis_name)
+    require_rows(function, "Y", Y.sums)
+    return {q: S.reshape(-1, *Y.target_shapes[q]) for q, S in products.items()}, None
+
+
+def counts_given(
+    function: str,
+    Y: Mapping[str, ArrayLike] | Moments,
+    fields: Mapping[str, jax.Array],
+    thresholds: Mapping[str, float],
+    where: _numerics.Where,
+    *,
+    solver: Solver,
+    axis_name: Hashable | None,
+) -> dict[str, jax.Array]:
+    """Counts the modes of fields as ``check_given`` returns them."""
+    if not isinstance(Y, Moments):
+        return mode_counts(function, fields, thresholds, where, solver=solver, axis_name=axis_name)
+    products = {q: S.reshape(len(S), -1) for q, S in fields.items()}
+    return moment_counts(function, products, thresholds)
 
 
 def largest(counts: Mapping[str, jax.Array]) -> jax.Array:

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from sklearn.covariance import ledoit_wolf
 
-from spacelearn_jax import linalg, principal_directions, solve_dims, solve_subspaces, subspaces
+from spacelearn_jax import (
+    linalg,
+    loss,
+    principal_directions,
+    solve_dims,
+    solve_subspaces,
+    subspaces,
+)
 from spacelearn_jax.data import pool
 from spacelearn_jax.moments import Moments
-from spacelearn_jax.optim import fit_decoders, k_per_q
+from spacelearn_jax.optim import fit_decoders, k_per_q, optimal_bins
 
 from .batches import WIDTHS, D, part, rows
 
@@ -91,6 +98,17 @@ def test_explained_variance_is_that_of_the_decoded(x64):
     assert float(constant.explained_variance({"s": space.W["s"]}, {"s": space.A["s"]})["s"]) == 0
 
 
+@pytest.mark.parametrize("constant", [3.7, 1 / 3])
+def test_a_target_that_is_constant_but_for_rounding_has_no_variance(constant):
+    Z, _ = rows(0, 200)
+    y = np.full(200, constant, np.float32)
+    y[::2] = np.nextafter(y[::2], np.float32(np.inf))
+    m = Moments.from_batch(Z.astype(np.float32), {"s": y})
+    assert m.sums.Syy["s"][0, 0] > 0
+    w, a = np.eye(1, Z.shape[1], dtype=np.float32), np.ones((1, 1), np.float32)
+    assert m.explained_variance({"s": w}, {"s": a})["s"] == 0
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_fields_are_sized_after_pooling(dtype, x64):
     rng = np.random.default_rng(0)
@@ -107,6 +125,9 @@ def test_fields_are_sized_after_pooling(dtype, x64):
         for k_threshold in (0.8, 0.99):
             args = (4, 0.95, k_threshold)
             assert solve_dims(m, *args, **options) == solve_dims(Y, *args, **options)
+    for own in (False, True):
+        sizes = {"spatial_ndim": "auto", "per_quantity": own}
+        assert optimal_bins(m, 4, 0.95, **sizes) == optimal_bins(Y, 4, 0.95, **sizes)
     traced = jax.jit(lambda m: solve_dims(m, 4, 0.95, 0.9))(m)
     assert jax.tree.map(int, traced) == solve_dims(Y, 4, 0.95, 0.9)
     with pytest.raises(ValueError, match="pooling_mode must be 'avg' for moments"):
@@ -458,3 +479,18 @@ def test_moments_and_a_batch_are_one_too_many():
         subspaces(m, k=2, where=jnp.ones(50, bool))
     with pytest.raises(ValueError, match="k_per_q: Y must be moments with Syy"):
         k_per_q(m)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda m, s: loss.alignment_loss(m, s.W, s.A, {}),
+        lambda m, s: loss.disentanglement_loss(m, s.W),
+        lambda m, s: loss.isotropy_loss(m, s.W),
+        lambda m, s: loss.combined_loss(m, s.W, s.A, {}, None),
+    ],
+)
+def test_losses_are_of_batches(score):
+    m = Moments.from_batch(*rows(0, 20))
+    with pytest.raises(TypeError, match=r"got Moments. Moments are scored by their explained_var"):
+        score(m, solve_subspaces(m, k=K))

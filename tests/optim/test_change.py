@@ -39,6 +39,14 @@ def test_prescribed_angle_in_float32(degrees):
     np.testing.assert_allclose(got["principal_angles_deg"], [degrees], rtol=2e-4)
 
 
+def test_rows_longer_than_1_have_no_angle():
+    """As in the original, whose cosine is cut at 1; the subspace is that of their directions."""
+    new = np.eye(1, 3, dtype=np.float32)
+    got = optim.subspace_change(np.array([[1.2, 0.1, 0]], np.float32), new)
+    assert got["mean_angle_deg"] == 0
+    assert got["mean_cos_sim"] == 1
+
+
 def test_rotation_inside_the_subspace_is_seen_by_the_matched_angles_alone(x64):
     old = orthonormal(0, 3)
     R = np.linalg.qr(np.random.default_rng(2).standard_normal((3, 3)))[0]

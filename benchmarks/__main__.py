@@ -13,6 +13,8 @@ from benchmarks import _options
 
 # The longest last.
 NAMES = ("eager", "growth", "solving", "losses", "scaling", "overhead", "digits")
+# With options of its own: it takes long, and has no peers.
+ALONE = "streaming"
 
 
 def summary(name: str) -> str:
@@ -31,10 +33,12 @@ def main() -> None:
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+        there_are = f"there are {', '.join(NAMES)}; {ALONE} runs as python -m benchmarks.{ALONE}"
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; {there_are}")
     if options.list:
         for name in NAMES:
             print(f"{name:10} {summary(name)}")
+        print(f"{ALONE:10} {summary(ALONE)} (python -m benchmarks.{ALONE})")
         return
     if options.table:
         from benchmarks import _table  # it knows the peers, and to import torch takes seconds

@@ -71,7 +71,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         # NumPy leaves a file open that it opened itself and couldn't make sense of.
         with path.open("rb") as handle:
             # NumPy takes any other start for a pickle, and advises to load it all the same.
-            if not handle.peek(2).startswith((b"PK", b"\x93NUMPY")):
+            if not handle.peek(4).startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY")):
                 message = "it doesn't start like one"
                 raise ValueError(message)
             loaded = np.load(handle, allow_pickle=False)

@@ -119,7 +119,8 @@ def solve_subspaces(
             quantity, or ``{q: k_q}``, where names that ``Y`` lacks are ignored.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
             lack quantities: each is solved on the rows that have it, and ``y_mean`` is
-            what decodes at the mean latent of all of them.
+            what decodes at the mean latent of all of them. Of fewer than two rows bases are
+            arbitrary and decoders 0.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, from Gram matrices, corrected and checked, with ``"svd"``
             where those are less accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``

@@ -216,7 +216,8 @@ def principal_directions(
         Z: Latents (B, D), or the ``Moments`` of latents and targets.
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p. None with moments.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
-            lack quantities: each is solved on the rows that have it.
+            lack quantities: each is solved on the rows that have it. Of fewer than two rows
+            the result is arbitrary.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, from Gram matrices, corrected and checked, with ``"svd"``
             where those are less accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``.
@@ -266,7 +267,8 @@ def subspaces(
         k: Dimensions of the subspaces: one for all, capped at min(D, p) of each
             quantity, or ``{q: k_q}``, where names that ``Y`` lacks are ignored.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
-            lack quantities: each is solved on the rows that have it.
+            lack quantities: each is solved on the rows that have it. Of fewer than two rows
+            the result is arbitrary.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, from Gram matrices, corrected and checked, with ``"svd"``
             where those are less accurate; ``"svd"``; ``"eigen"``; or a ``linalg.LowRank``

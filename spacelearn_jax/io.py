@@ -175,7 +175,8 @@ def _dtype(name: str) -> np.dtype:
 def _path(function: str, path: object) -> Path:
     if not isinstance(path, str | os.PathLike):
         got = f"a {type(path).__name__}"
-        fix = "The path comes first in save_space(path, space)."
+        arguments = {"save_space": "path, space", "load_space": "path"}[function]
+        fix = f"The path comes first, as in {function}({arguments})."
         raise _checks.failure(TypeError, function, "path", "a str or a path", got, fix)
     return Path(os.fsdecode(path))
 

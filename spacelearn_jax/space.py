@@ -12,6 +12,8 @@ from spacelearn_jax import _checks, _numerics
 from spacelearn_jax._compile import compiled
 from spacelearn_jax._repr import shown
 
+__all__ = ["Space"]
+
 #: What of a space holds arrays.
 LEAVES = ("W", "A", "V", "z_mean", "y_mean")
 
@@ -235,19 +237,22 @@ class Space:
                     _checks.nearest(str(name), self.W),
                 )
 
+    def _without(self, function: str, mean: str) -> Exception:
+        return _checks.failure(
+            ValueError,
+            function,
+            "the space",
+            f"one with {mean}",
+            f"{mean}=None",
+            "Get it from solve_subspaces, or pass the means to Space(...).",
+        )
+
     def _latents(
         self, function: str, Z: ArrayLike
     ) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
         """Checks latents against the bases and the stored means."""
-        if self.z_mean is None or self.y_mean is None:
-            raise _checks.failure(
-                ValueError,
-                function,
-                "the space",
-                "one with means",
-                "z_mean or y_mean None",
-                "Get it from solve_subspaces, or pass the means to Space(...).",
-            )
+        if self.z_mean is None:
+            raise self._without(function, "z_mean")
         # A space may have been stacked by vmap, or rebuilt from other leaves.
         z_mean = _checks.floating(function, "z_mean", self.z_mean)
         if z_mean.ndim != 1:
@@ -276,7 +281,9 @@ class Space:
         self, function: str, W: Mapping[str, jax.Array]
     ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
         """Checks decoders and mean targets against bases and target shapes."""
-        shapes, means = self.target_shapes or {}, self.y_mean or {}
+        if self.y_mean is None:
+            raise self._without(function, "y_mean")
+        shapes, means = self.target_shapes or {}, self.y_mean
         A: dict[str, jax.Array] = {}
         y_mean: dict[str, jax.Array] = {}
         for q, w in W.items():

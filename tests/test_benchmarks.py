@@ -130,6 +130,10 @@ def test_an_unknown_name_is_refused():
     done = run("speed")
     assert done.returncode == 2
     assert "no benchmark speed" in done.stderr
+    done = run("streaming")
+    assert done.returncode == 2
+    assert "streaming runs as python -m benchmarks.streaming" in done.stderr
+    assert "streaming" in run("--list").stdout
 
 
 def test_short_calls_are_warm_when_they_are_timed_and_long_ones_are_made_once(monkeypatch):

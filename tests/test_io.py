@@ -208,8 +208,16 @@ def test_swapped_arguments(tmp_path):
     _, space = solved()
     with pytest.raises(TypeError, match=r"save_space: space must be a Space, got a PosixPath"):
         save_space(space, tmp_path / "space.npz")
-    with pytest.raises(TypeError, match=r"load_space: path must be a str or a path, got a Space"):
+    with pytest.raises(TypeError, match=r"path must be .*, got a Space.*load_space\(path"):
         load_space(space)
+
+
+def test_what_begins_almost_like_an_archive(tmp_path):
+    path = tmp_path / "space.npz"
+    path.write_bytes(b"PKjunk")
+    with pytest.raises(ValueError, match="it doesn't start like one") as error:
+        load_space(path)
+    assert "pickle" not in str(error.value)
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -211,6 +211,14 @@ def test_built_by_hand():
     np.testing.assert_array_equal(decoded["b"], np.full((5, 2, 2), 3.0))
 
 
+def test_coordinates_need_no_mean_of_the_targets():
+    Z, Y = batch()
+    space = sl.solve_subspaces(Z, Y, k=1)
+    alone = dataclasses.replace(space, y_mean=None)
+    for q, S in alone.coordinates(Z).items():
+        np.testing.assert_array_equal(S, space.coordinates(Z)[q])
+
+
 def test_dtypes():
     Z, Y = batch()
     space = sl.solve_subspaces(Z.astype(np.float16), Y, k=2)

@@ -86,9 +86,7 @@ def decayed(m: Sums, decay: jax.Array | float, batch: Sums) -> Sums:
     # What counts nothing is as good as never seen, also where it is NaN.
     def seen(fields: Sums) -> Sums:
         kept: dict[str, Any] = {
-            field: {
-                q: jnp.where(factor[q if q in factor else ""] == 0, 0, x) for q, x in each.items()
-            }
+            field: {q: jnp.where(factor[m.group(q)] == 0, 0, x) for q, x in each.items()}
             for field, each in fields.fields((*ADDITIVE, *_MEANS)).items()
         }
         return fields._replace(**kept)
@@ -97,7 +95,7 @@ def decayed(m: Sums, decay: jax.Array | float, batch: Sums) -> Sums:
     faded: dict[str, Any] = {}
     low: dict[str, Any] = {}
     for field, values in m.fields().items():
-        by = {q: factor[q if q in factor else ""] for q in values}
+        by = {q: factor[m.group(q)] for q in values}
         if m.low is None:
             faded[field] = {q: by[q] * x for q, x in values.items()}
             continue

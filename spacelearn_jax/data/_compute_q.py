@@ -96,6 +96,16 @@ class _Inputs:
         self.takes = [p.name for p in parameters if p.kind in _BY_NAME]
         self.needs = [p.name for p in parameters if p.kind in _BY_NAME and p.default is p.empty]
         self.takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        options_alone = all(p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY) for p in parameters)
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters) and options_alone and not self.needs:
+            raise _checks.failure(
+                TypeError,
+                caller,
+                name,
+                "a function of named parameters",
+                "one whose inputs have no names, *args",
+                "Wrap it: lambda x, y: function(x, y).",
+            )
         hints = _annotations(function)
         self.annotations = {name: hints[name] for name in self.takes if name in hints}
 

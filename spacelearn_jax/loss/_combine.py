@@ -97,6 +97,15 @@ class Objective:
             what = f"the term {name!r}"
             if isinstance(value, int | float) and not isinstance(value, bool):
                 value = jnp.asarray(value, jnp.float32)  # an empty sum, a term switched off
+            if isinstance(value, Mapping):
+                raise _checks.failure(
+                    TypeError,
+                    "combine",
+                    what,
+                    "a scalar",
+                    _checks.described(value),
+                    "Reduce it, as reduction='mean' does, or return (scalar, {name: part}).",
+                )
             x = _checks.floating("combine", what, value)
             if x.ndim != 0:
                 raise _checks.failure(

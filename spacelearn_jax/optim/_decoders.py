@@ -226,7 +226,8 @@ def fit_decoders(
         Y: Targets ``{q: (B, ...)}``, trailing axes flattened to p; names that ``W``
             lacks are ignored. None with moments.
         where: Valid rows (B,) bool; the others are left out. ``{q: (B,)}`` where samples
-            lack quantities: each is fitted on the rows that have it.
+            lack quantities: each is fitted on the rows that have it, and 0 where those are
+            fewer than two.
         axis_name: Mesh axis that ``shard_map`` splits the batch over.
         solver: ``"auto"``, ``"svd"``, ``"eigen"`` or a ``linalg.LowRank`` of rank at
             least k. Moments and regularized fits have one route, an exact one.

@@ -168,7 +168,8 @@ def _is_due(every: Every, state: TrackerState, moments: _moments.Sums) -> jax.Ar
     else:
         interval = every(state.step) if callable(every) else every
         interval = _checks.scalar("SubspaceTracker.update", "every(step)", interval)
-        due = state.since + 1 >= jnp.ceil(interval).astype(jnp.int32)
+        updates = (state.since + 1).astype(jnp.float32)
+        due = ~(updates < interval.astype(jnp.float32))  # at once, if it is no number
     # Before rows were seen there is nothing to solve. What is seen first is solved at once.
     before, now = _solvable(state.moments), _solvable(moments)
     starts = [now[group] & ~before[group] for group in moments.Szz]

@@ -2,6 +2,7 @@
 
 import functools
 
+import jax.numpy as jnp
 import numpy as np
 
 from .calls import FIELDS, Z, energy
@@ -310,6 +311,16 @@ ROWS = [
         (
             "speed must be a function of named parameters, got the positional-only parameter "
             "'velocity'. Wrap it: lambda velocity: function(velocity)."
+        ),
+    ),
+    Bad(
+        "a function of inputs without names",
+        "compute_Q",
+        dict(functions=(), named={"speed": jnp.add}),
+        TypeError,
+        (
+            "speed must be a function of named parameters, got one whose inputs have no names, "
+            "*args. Wrap it: lambda x, y: function(x, y)."
         ),
     ),
     Bad(

@@ -204,18 +204,18 @@ ROWS = [
         dict(space=space(z_mean=None)),
         ValueError,
         (
-            "the space must be one with means, got z_mean or y_mean None. Get it from "
-            "solve_subspaces, or pass the means to Space(...)."
+            "the space must be one with z_mean, got z_mean=None. Get it from solve_subspaces, "
+            "or pass the means to Space(...)."
         ),
     ),
     Bad(
         "a space without target means",
-        "Space.coordinates",
+        "Space.decode",
         dict(space=space(y_mean=None)),
         ValueError,
         (
-            "the space must be one with means, got z_mean or y_mean None. Get it from "
-            "solve_subspaces, or pass the means to Space(...)."
+            "the space must be one with y_mean, got y_mean=None. Get it from solve_subspaces, "
+            "or pass the means to Space(...)."
         ),
     ),
     Bad(

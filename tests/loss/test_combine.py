@@ -414,7 +414,12 @@ def test_bad_terms_and_weights(terms, weights, kind, message):
         ({"a": lambda x: x > 0}, {"x": np.float32(1)}, TypeError, "the term 'a' must be .*float"),
         ({"a": lambda x: True}, {"x": 1.0}, TypeError, "the term 'a' must be"),
         ({"a": lambda x: None}, {"x": 1.0}, TypeError, "the term 'a' must be"),
-        ({"a": lambda x: {"b": x}}, {"x": 1.0}, TypeError, "the term 'a' must be"),
+        (
+            {"a": lambda x: {"b": x}},
+            {"x": 1.0},
+            TypeError,
+            "the term 'a' must be a scalar, got a dict. Reduce it, as reduction='mean' does",
+        ),
         ({"a": lambda x: (x, x)}, {"x": 1.0}, TypeError, "the term 'a' must be"),
     ],
 )

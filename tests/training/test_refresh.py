@@ -36,6 +36,14 @@ def test_every_by_a_schedule():
     assert refreshes(track_subspaces(K, every=schedule), 9) == [2, 3, 3, 3, 4, 4, 4, 5, 5]
 
 
+@pytest.mark.parametrize(
+    ("interval", "expected"), [(np.inf, [1, 1, 1]), (np.nan, [2, 3, 4]), (-1.0, [2, 3, 4])]
+)
+def test_every_by_a_schedule_out_of_range(interval, expected):
+    schedule = lambda step: jnp.asarray(interval, jnp.float32)  # noqa: E731
+    assert refreshes(track_subspaces(K, every=schedule), 3) == expected
+
+
 def test_every_by_a_schedule_of_optax():
     schedule = optax.linear_schedule(1, 4, 3)
     with jax.numpy_dtype_promotion("standard"):

@@ -1,20 +1,23 @@
 """The command line, as far as nothing is trained."""
 
+import contextlib
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
 from spacelearn_jax import __version__, cli
 from spacelearn_jax.cli import _app, _demo
 from spacelearn_jax.cli._app import app
-from spacelearn_jax.demo import Config, InterruptedRun, Results
+from spacelearn_jax.demo import Config, Event, InterruptedRun, Results
 from spacelearn_jax.demo.evaluate import Evaluation
 from spacelearn_jax.demo.report import GUIDED, UNGUIDED
 
@@ -116,6 +119,27 @@ def test_what_ctrl_c_interrupted_is_kept_until_the_process_ends(tmp_path, monkey
     monkeypatch.setattr(_demo, "run", interrupted)
     cli.main(["demo", "--out", str(tmp_path)])
     assert any(isinstance(error, InterruptedRun) for error in chain)
+
+
+def test_a_ctrl_c_that_python_drops_is_raised_at_the_next_event(tmp_path, monkeypatch):
+    """As in a callback of the garbage collector."""
+
+    def dropped(*_, on_event, **__):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            on_event(Event("training", 1, 2))
+        raise InterruptedRun("training", [])
+
+    monkeypatch.setattr(_demo, "run", dropped)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(typer.Exit) as ended:
+            _demo.show(Config.fast(), tmp_path, None, None, Console(file=io.StringIO()))
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.exit_code == cli.INTERRUPTED
 
 
 def evaluation(r2):

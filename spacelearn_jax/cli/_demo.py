@@ -1,9 +1,13 @@
 """What a person sees of the demonstration."""
 
+import contextlib
 import math
+import signal
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 
 import typer
 from rich.console import Console
@@ -48,10 +52,12 @@ def show(
         TimeElapsedColumn(),
         TextColumn("[dim]{task.fields[terms]}"),
     )
-    with Progress(*columns, console=console) as bar:
+    with _remembered() as interrupts, Progress(*columns, console=console) as bar:
         tasks: dict[str, int] = {}
 
         def on_event(event: Event) -> None:
+            if interrupts:
+                raise KeyboardInterrupt
             if event.stage not in tasks:
                 tasks[event.stage] = bar.add_task(event.stage, total=event.total, terms="")
                 if not console.is_terminal:  # a bar is drawn there when all is done
@@ -98,6 +104,30 @@ def show(
         highlight=False,
         soft_wrap=True,
     )
+
+
+@contextlib.contextmanager
+def _remembered() -> Iterator[list[int]]:
+    """Collects what Ctrl-C interrupts, for whoever has to raise it again.
+
+    Python drops a KeyboardInterrupt that is raised inside of a callback of the garbage
+    collector. JAX has one, and it is what runs first after a long compilation.
+    """
+    seen: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _require_writable(out: Path) -> None:

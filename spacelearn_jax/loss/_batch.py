@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from spacelearn_jax import _checks, _cuts, _numerics, _schedule
+from spacelearn_jax.moments import Moments
 
 
 class Layout(NamedTuple):
@@ -58,6 +59,12 @@ def coordinates(
     return project
 
 
+def length(Z: jax.Array, where: jax.Array | None, axis_name: Hashable | None) -> jax.Array:
+    """Returns the square of the Frobenius norm of centred latents, detached."""
+    Zc = jax.lax.stop_gradient(_numerics.center(Z, where, axis_name))
+    return _numerics.total(jnp.sum(jnp.square(Zc)), axis_name)
+
+
 def check_latents_and_bases(
     function: str,
     Z: object,
@@ -70,6 +77,15 @@ def check_latents_and_bases(
 ) -> tuple[jax.Array, dict[str, jax.Array], _numerics.Where]:
     """Checks what every batch loss takes."""
     _checks.axis(function, axis_name)
+    if isinstance(Z, Moments):
+        raise _checks.failure(
+            TypeError,
+            function,
+            "Z",
+            "a batch of latents (B, D)",
+            "Moments",
+            "Moments are scored by their explained_variance(W, A).",
+        )
     z = _checks.latents(function, Z, min_rows=min_rows, axis_name=axis_name)
     w = _checks.bases(function, "W", W, D=z.shape[1], may_be_empty=may_be_empty)
     return z, w, _checks.masks(function, where, z.shape[0], w)

@@ -30,7 +30,7 @@ def isotropy(
     W_all = _batch.stack(W, dtype)
     Zc = _numerics.center(Z.astype(dtype), where, axis_name)
     B = Z.shape[0] * _numerics.axis_size(axis_name)
-    if Z.shape[1] >= B:
+    if where is not None or Z.shape[1] >= B:  # a mask may leave as few rows
         # What rounding took from the mean all rows lack: a singular value where there is none.
         Zc = _numerics.center(Zc, where, axis_name)
     s, token = leading_values(Zc, W_all, min(n_dir, B, Z.shape[1]), solver, axis_name)

@@ -123,13 +123,22 @@ def test_gradients_of_bases_beside_strong_directions(rows, solver):
     assert error < 1e-3 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("far", [100, 1000])
-def test_few_rows_far_from_0(far):
+def test_few_rows_far_from_0(far, masked):
     rng = np.random.default_rng(0)
     Z = (rng.standard_normal((20, 64)) + far * rng.standard_normal(64)).astype(np.float32)
     near = Z.astype(np.float64) - Z.mean(axis=0, dtype=np.float64)
     W = {"x": np.eye(4, 64, dtype=np.float32)}
-    got = jax.value_and_grad(isotropy_loss)(Z, W)
     expected = jax.value_and_grad(isotropy_loss)(near.astype(np.float32), W)
+    where = None
+    if masked:
+        where = np.arange(128) % 6 == 1
+        padded = np.full((128, 64), np.nan, np.float32)
+        padded[np.flatnonzero(where)[:20]] = Z
+        where[np.flatnonzero(where)[20:]] = False
+        Z = padded
+    value, slope = jax.value_and_grad(isotropy_loss)(Z, W, where=where)
+    got = value, slope if where is None else slope[where]
     assert got[0] == pytest.approx(float(expected[0]), rel=3e-6)
     np.testing.assert_allclose(got[1], expected[1], atol=1e-5 * np.abs(expected[1]).max())

@@ -133,6 +133,19 @@ def few_rows_far_from_0():
     return {"a": W}, Z, {"a": Y}
 
 
+def empty_directions():
+    """Returns latents that vary in 8 of 32 directions, and bases of 12 that have others."""
+    rng = np.random.default_rng(22)
+    span = np.linalg.qr(rng.standard_normal((32, 32)))[0]
+    Z = (rng.standard_normal((64, 8)) @ span[:8]).astype(np.float32)
+    W = {}
+    for q in ("a", "b"):
+        inside = np.linalg.qr(rng.standard_normal((8, 8)))[0] @ span[:8]
+        outside = np.linalg.qr(rng.standard_normal((24, 4)))[0].T @ span[8:]
+        W[q] = np.concatenate([inside, outside]).astype(np.float32)
+    return Z, W
+
+
 def shortest_decoder(W, Z, Y):
     """Returns the minimum-norm least-squares decoder in float64, as in the inputs above."""
     Z, Y = (x - x.mean(0) for x in (Z.astype(np.float64), Y["a"].astype(np.float64)))

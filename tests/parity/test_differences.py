@@ -305,3 +305,15 @@ def test_difference_21_decoder_of_few_rows_far_from_0():
     expected = inputs.shortest_decoder(W, Z, Y)
     A = np.asarray(optim.fit_decoders(W, Z, Y)["a"])
     assert np.linalg.norm(A - expected) < 3e-6 * np.linalg.norm(expected)
+
+
+def test_difference_22_disentanglement_of_directions_without_variance():
+    Z, W = inputs.empty_directions()
+    some = {q: w[:8] for q, w in W.items()}
+    for function, size in ((loss.disentanglement_loss, 1), (loss.disentanglement_loss_original, 2)):
+        value, gradient = jax.value_and_grad(function)(Z, W)
+        expected, slope = jax.value_and_grad(function)(Z, some)
+        # A mean over 12 directions in place of 8, or over pairs of them.
+        share = (8 / 12) ** size
+        np.testing.assert_allclose(value, share * expected, rtol=1e-5)
+        np.testing.assert_allclose(gradient, share * slope, atol=1e-5 * np.abs(slope).max())

@@ -296,3 +296,10 @@ def test_difference_21_decoder_of_few_rows_far_from_0():
     with filled_memory():
         A = optim.fit_decoders(*map(tensors, (W, Z, Y)))["a"].numpy()
     assert np.linalg.norm(A - expected) > 0.1 * np.linalg.norm(expected)
+
+
+def test_difference_22_disentanglement_of_directions_without_variance():
+    Z, W = inputs.empty_directions()
+    z = torch.tensor(Z, requires_grad=True)
+    loss.disentanglement_loss(z, tensors(W)).backward()
+    assert z.grad.abs().max() > 1e3

@@ -59,12 +59,6 @@ def coordinates(
     return project
 
 
-def length(Z: jax.Array, where: jax.Array | None, axis_name: Hashable | None) -> jax.Array:
-    """Returns the square of the Frobenius norm of centred latents, detached."""
-    Zc = jax.lax.stop_gradient(_numerics.center(Z, where, axis_name))
-    return _numerics.total(jnp.sum(jnp.square(Zc)), axis_name)
-
-
 def check_latents_and_bases(
     function: str,
     Z: object,

@@ -24,7 +24,7 @@ _PAIR_NORMS: dict[str, _PairNorm] = {
 }
 # The original's guard; columns without variance are set to zero before it matters.
 _EPS = 1e-8
-# Deviations that are but rounding, in eps times the length of all latents.
+# Deviations that are but rounding, in eps times the length of the coordinates of a basis.
 _ROUNDING = 4
 
 
@@ -62,14 +62,16 @@ def _correlations_by_pair(
     # A column without variance becomes zero, without gradient: std = 0 carries none. After the
     # first centring a constant column holds the rounding error of its mean, after the second
     # the rounding error of that; no column that varies is as small. Where latents don't vary
-    # along a direction, their coordinate is what rounding makes of the others', eps |z|.
-    eps, length = jnp.finfo(dtype).eps, _batch.length(Z.astype(dtype), where, axis_name)
+    # along a direction, their coordinate is what rounding makes of the others', eps |z|. A
+    # basis has such directions where k is above the rank of the latents, and then the length of
+    # its coordinates is theirs: to measure the latents would be another pass over them.
+    eps, sizes = jnp.finfo(dtype).eps, _batch.Layout.of(W).sizes
+    length = jnp.repeat(_block_sums(squares[:, None], sizes)[:, 0], np.array(sizes))
     rounding = jnp.maximum(n * eps * jnp.square(left), jnp.square(_ROUNDING * eps) * length)
     varies = squares > rounding
     std = _numerics.safe_sqrt(squares / jnp.maximum(n - 1, 1))
     scale = jnp.where(varies, 1 / (std + _EPS), 0)
     C = scale[:, None] * products * scale[None] / n
-    sizes = _batch.Layout.of(W).sizes
     norms = pair_norms(*np.meshgrid(sizes, sizes, indexing="ij"))
     sums = _block_sums(_block_sums(jnp.square(C), sizes).T, sizes).T
     return sums / jnp.asarray(norms, dtype)
@@ -184,8 +186,8 @@ def disentanglement_loss(
     ``C_ij = S_i^T S_j / B`` and the loss is ``mean_{i<j} ||C_ij||_F^2 / k_i``, quantities in
     sorted order: 0 where all subspaces are uncorrelated, about 1 for two copies of one with
     uncorrelated coordinates, and up to k where those are correlated. A coordinate without
-    variance contributes 0, as does one that is below 4 eps of the latents' length: rounding
-    makes it, where latents don't vary along a direction.
+    variance contributes 0, as does one that is below 4 eps of the length of its subspace's:
+    rounding makes it, where latents don't vary along a direction.
 
     Args:
         Z: Latents (B, D).

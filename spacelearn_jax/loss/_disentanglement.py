@@ -36,6 +36,13 @@ def _block_sums(x: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
     return jax.ops.segment_sum(x, blocks, len(sizes), indices_are_sorted=True)
 
 
+def _of_block(x: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
+    """Gives every row (K,) what its block has of x (Q,)."""
+    if len(set(sizes)) == 1:
+        return jnp.broadcast_to(x[:, None], (len(sizes), sizes[0])).ravel()
+    return x[np.repeat(np.arange(len(sizes)), sizes)]
+
+
 def _correlations_by_pair(
     Z: jax.Array,
     W: Mapping[str, jax.Array],
@@ -66,7 +73,7 @@ def _correlations_by_pair(
     # basis has such directions where k is above the rank of the latents, and then the length of
     # its coordinates is theirs: to measure the latents would be another pass over them.
     eps, sizes = jnp.finfo(dtype).eps, _batch.Layout.of(W).sizes
-    length = jnp.repeat(_block_sums(squares[:, None], sizes)[:, 0], np.array(sizes))
+    length = _of_block(_block_sums(squares[:, None], sizes)[:, 0], sizes)
     rounding = jnp.maximum(n * eps * jnp.square(left), jnp.square(_ROUNDING * eps) * length)
     varies = squares > rounding
     std = _numerics.safe_sqrt(squares / jnp.maximum(n - 1, 1))

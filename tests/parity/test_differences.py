@@ -307,13 +307,18 @@ def test_difference_21_decoder_of_few_rows_far_from_0():
     assert np.linalg.norm(A - expected) < 3e-6 * np.linalg.norm(expected)
 
 
-def test_difference_22_disentanglement_of_directions_without_variance():
+@pytest.mark.parametrize("fewer", [0, 2])
+def test_difference_22_disentanglement_of_directions_without_variance(fewer):
     Z, W = inputs.empty_directions()
-    some = {q: w[:8] for q, w in W.items()}
-    for function, size in ((loss.disentanglement_loss, 1), (loss.disentanglement_loss_original, 2)):
+    W["b"] = W["b"][fewer:]
+    some = {"a": W["a"][:8], "b": W["b"][: 8 - fewer]}
+    # A mean over 12 directions in place of 8, or over pairs of them.
+    first, second = 8 / 12, (8 - fewer) / (12 - fewer)
+    for function, share in (
+        (loss.disentanglement_loss, first),
+        (loss.disentanglement_loss_original, first * second),
+    ):
         value, gradient = jax.value_and_grad(function)(Z, W)
         expected, slope = jax.value_and_grad(function)(Z, some)
-        # A mean over 12 directions in place of 8, or over pairs of them.
-        share = (8 / 12) ** size
         np.testing.assert_allclose(value, share * expected, rtol=1e-5)
         np.testing.assert_allclose(gradient, share * slope, atol=1e-5 * np.abs(slope).max())

@@ -33,6 +33,8 @@ STYLE = {
 }
 MOST_QUANTITIES = 6
 """Quantities that get a row of pictures; the matrices show all."""
+LEAST_ROWS = 2
+"""Rows of pictures that there is room for beside the matrices, at least."""
 MOST_NUMBERS = 8
 """Quantities up to which matrices have numbers, and names more than one line."""
 LONGEST_LINE = 16
@@ -82,13 +84,14 @@ def draw_report(
     with matplotlib.rc_context(STYLE):
         quantities = sorted(next(iter(evaluations.values())).r2) if evaluations else []
         shown = quantities[:MOST_QUANTITIES]
-        height = max(3.6 + 1.75 * len(shown), 4.2)
+        rows = max(len(shown), LEAST_ROWS)
+        height = 3.6 + 1.75 * rows if shown else 4.2
         figure = figures.Figure(figsize=(13.5 if shown else 9.0, height), layout="constrained")
         agg.FigureCanvasAgg(figure)
         title = "What a latent space knows, and where: SPACE on held-out samples"
         figure.suptitle(title if shown else "Training", fontsize=14, fontweight="bold")
         if shown:
-            top, bottom = figure.subfigures(2, 1, height_ratios=[1.7 * len(shown), 3.3])
+            top, bottom = figure.subfigures(2, 1, height_ratios=[1.7 * rows, 3.3])
             left, right = top.subfigures(1, 2, width_ratios=[1.45, 1])
             _draw_decoded(left, shown, evaluations, field)
             _draw_scores(right, quantities, evaluations)

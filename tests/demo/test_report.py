@@ -53,7 +53,7 @@ def draw(tmp_path, monkeypatch):
     return drawn
 
 
-@pytest.mark.parametrize("quantities", [FLOW, LONG, MANY], ids=["flow", "long", "many"])
+@pytest.mark.parametrize("quantities", [FLOW, LONG, MANY, ("mean",), LONG[1:2], LONG[:2]])
 def test_no_name_is_drawn_over_another(draw, quantities):
     figure = draw(quantities)
     for axis in figure.findobj(matplotlib.axes.Axes):

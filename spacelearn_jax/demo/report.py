@@ -33,7 +33,7 @@ STYLE = {
 }
 MOST_QUANTITIES = 6
 """Quantities that get a row of pictures; the matrices show all."""
-LEAST_ROWS = 2
+LEAST_ROWS = 3
 """Rows of pictures that there is room for beside the matrices, at least."""
 MOST_NUMBERS = 8
 """Quantities up to which matrices have numbers, and names more than one line."""
@@ -201,10 +201,11 @@ def _draw_scores(
     axis.set(ylim=(0, 1.05), ylabel="$R^2$")
     few = len(quantities) <= MOST_NUMBERS
     labels = [_lines(q) if few else q for q in quantities]
+    broken = any("\n" in label for label in labels)
     style = {"rotation": 35, "ha": "right", "fontsize": 8}
-    if not few:
-        style = {"rotation": 90, "fontsize": min(8, 110 / len(quantities))}
-    if len(labels) <= MOST_QUANTITIES and labels == list(quantities):
+    if broken or not few:
+        style = {"rotation": 90, "fontsize": 8 if few else 110 / len(quantities)}
+    if len(labels) <= (4 if broken else MOST_QUANTITIES):
         axis.set_xticks(places, labels)
     else:
         axis.set_xticks(places, labels, **style)

@@ -204,7 +204,7 @@ def _draw_scores(
     broken = any("\n" in label for label in labels)
     style = {"rotation": 35, "ha": "right", "fontsize": 8}
     if broken or not few:
-        style = {"rotation": 90, "fontsize": 8 if few else 110 / len(quantities)}
+        style = {"rotation": 90, "fontsize": 8 if few else 88 / len(quantities)}
     if len(labels) <= (4 if broken else MOST_QUANTITIES):
         axis.set_xticks(places, labels)
     else:

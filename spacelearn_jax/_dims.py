@@ -77,7 +77,7 @@ def solve_dims(
         {'wave': (2, 1)}
     """
     function = "solve_dims"
-    y, mask = _modes.check_given(function, Y, where, axis_name)
+    y, mask = _modes.check_targets(function, Y, where, axis_name)
     _bins.require_space(function, y)
     for q, field in y.items():
         check_field(function, _checks.entry("Y", q), field)
@@ -116,7 +116,7 @@ def solve_dims(
     solver = check_solver(function, solver)
 
     def count(fields: dict[str, jax.Array], etas: dict[str, float]) -> dict[str, jax.Array]:
-        return _modes.counts_given(
+        return _modes.mode_counts(
             function, Y, fields, etas, mask, solver=solver, axis_name=axis_name
         )
 

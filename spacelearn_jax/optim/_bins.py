@@ -136,7 +136,7 @@ def optimal_bins(
         2
     """
     function = "optimal_bins"
-    y, mask = _modes.check_given(function, Y, where, axis_name)
+    y, mask = _modes.check_targets(function, Y, where, axis_name)
     require_space(function, y)
     most = _checks.integer(function, "max_bins", max_bins, minimum=LEAST_BINS)
     thresholds = _modes.resolve_thresholds(
@@ -151,7 +151,7 @@ def optimal_bins(
     per_quantity = _checks.flag(function, "per_quantity", per_quantity)
     ndims = spatial_ndims(function, spatial_ndim, y)
     solver = check_solver(function, solver)
-    counts = _modes.counts_given(
+    counts = _modes.mode_counts(
         function, Y, y, thresholds, mask, solver=solver, axis_name=axis_name
     )
     bins = {q: bins_for(modes, ndims[q], most) for q, modes in counts.items()}

@@ -86,7 +86,7 @@ def k_per_q(
         {'wave': 2}
     """
     function = "k_per_q"
-    y, mask = _modes.check_given(function, Y, where, axis_name)
+    y, mask = _modes.check_targets(function, Y, where, axis_name)
     thresholds = _modes.resolve_thresholds(
         function,
         "threshold",
@@ -98,7 +98,7 @@ def k_per_q(
     )
     per_quantity = _checks.flag(function, "per_quantity", per_quantity)
     solver = check_solver(function, solver)
-    counts = _modes.counts_given(
+    counts = _modes.mode_counts(
         function, Y, y, thresholds, mask, solver=solver, axis_name=axis_name
     )
     return collect(counts, per_quantity=per_quantity)

@@ -118,29 +118,6 @@ def _checked(function: str, counts: dict[str, jax.Array], solver: Solver) -> dic
     return counts
 
 
-def mode_counts(
-    function: str,
-    Y: Mapping[str, jax.Array],
-    thresholds: Mapping[str, float],
-    where: _numerics.Where,
-    *,
-    solver: Solver,
-    axis_name: Hashable | None,
-) -> dict[str, jax.Array]:
-    """Counts the modes of every quantity: checked when concrete, int32 arrays."""
-    counts = {
-        q: _mode_count(
-            y,
-            jnp.asarray(thresholds[q], _numerics.compute_dtype(y)),
-            _numerics.rows_of(where, q),
-            solver=solver,
-            axis_name=axis_name,
-        )
-        for q, y in Y.items()
-    }
-    return _checked(function, counts, solver)
-
-
 def moment_counts(
     function: str,
     S: Mapping[str, jax.Array],
@@ -160,24 +137,7 @@ def target_products(
     return dict(m.Syy or {})
 
 
-def check_given(
-    function: str,
-    Y: Mapping[str, ArrayLike] | Moments,
-    where: ArrayLike | Mapping[str, ArrayLike] | None,
-    axis_name: Hashable | None,
-) -> tuple[dict[str, jax.Array], _numerics.Where]:
-    """Checks targets and mask of a batch, or moments, and returns fields of either.
-
-    Row i of the products of a field is a field as well: that of the covariances with point i.
-    """
-    if not isinstance(Y, Moments):
-        return check_targets(function, Y, where, axis_name)
-    products = target_products(function, Y, where, axis_name)
-    require_rows(function, "Y", Y.sums)
-    return {q: S.reshape(-1, *Y.target_shapes[q]) for q, S in products.items()}, None
-
-
-def counts_given(
+def mode_counts(
     function: str,
     Y: Mapping[str, ArrayLike] | Moments,
     fields: Mapping[str, jax.Array],
@@ -187,11 +147,21 @@ def counts_given(
     solver: Solver,
     axis_name: Hashable | None,
 ) -> dict[str, jax.Array]:
-    """Counts the modes of fields as ``check_given`` returns them."""
-    if not isinstance(Y, Moments):
-        return mode_counts(function, fields, thresholds, where, solver=solver, axis_name=axis_name)
-    products = {q: S.reshape(len(S), -1) for q, S in fields.items()}
-    return moment_counts(function, products, thresholds)
+    """Counts the modes of fields from ``check_targets``: checked when concrete, int32 arrays."""
+    if isinstance(Y, Moments):
+        products = {q: S.reshape(len(S), -1) for q, S in fields.items()}
+        return moment_counts(function, products, thresholds)
+    counts = {
+        q: _mode_count(
+            y,
+            jnp.asarray(thresholds[q], _numerics.compute_dtype(y)),
+            _numerics.rows_of(where, q),
+            solver=solver,
+            axis_name=axis_name,
+        )
+        for q, y in fields.items()
+    }
+    return _checked(function, counts, solver)
 
 
 def largest(counts: Mapping[str, jax.Array]) -> jax.Array:
@@ -203,11 +173,18 @@ def largest(counts: Mapping[str, jax.Array]) -> jax.Array:
 
 def check_targets(
     function: str,
-    Y: Mapping[str, ArrayLike],
+    Y: Mapping[str, ArrayLike] | Moments,
     where: ArrayLike | Mapping[str, ArrayLike] | None,
     axis_name: Hashable | None,
 ) -> tuple[dict[str, jax.Array], _numerics.Where]:
-    """Checks targets and mask of a batch that a size is estimated from."""
+    """Checks targets and mask, or moments, that a size is estimated from; returns their fields.
+
+    Row i of the products of a field is a field as well: that of the covariances with point i.
+    """
+    if isinstance(Y, Moments):
+        products = target_products(function, Y, where, axis_name)
+        require_rows(function, "Y", Y.sums)
+        return {q: S.reshape(-1, *Y.target_shapes[q]) for q, S in products.items()}, None
     _checks.axis(function, axis_name)
     y = _checks.targets(function, Y, min_rows=1 if axis_name is not None else 2)
     B = next(iter(y.values())).shape[0]

@@ -21,7 +21,7 @@ def _pool_axis(x: jax.Array, axis: int, n: int, mode: str) -> jax.Array:
     # Bins may overlap and differ in width by one, so each is gathered with its
     # padding and reduced under a mask. A matrix product would be shorter, and would
     # spread one NaN over every bin.
-    window = start[:, None] + np.arange((stop - start).max())
+    window = start[:, None] + np.arange(np.max(stop - start))
     inside = window < stop[:, None]
     bins = jnp.take(x, np.minimum(window, size - 1), axis=axis)
     shape = (1,) * axis + inside.shape + (1,) * (x.ndim - axis - 1)

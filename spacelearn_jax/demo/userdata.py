@@ -129,7 +129,7 @@ def _groups(source: Path, arrays: dict[str, np.ndarray], lead: tuple[int, ...]) 
         labels = np.arange(lead[0])
     labels = np.broadcast_to(labels.reshape(labels.shape + (1,) * (len(lead) - labels.ndim)), lead)
     groups = np.unique(labels.ravel(), return_inverse=True)[1].reshape(-1)
-    if groups.max() < 1:
+    if np.max(groups) < 1:
         fix = "at least 2 are needed to hold one out"
         raise _wrong(source, f"holds a single group of samples; {fix}")
     return groups

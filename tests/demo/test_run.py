@@ -197,6 +197,18 @@ def test_an_early_end_leaves_what_an_earlier_run_found(tmp_path, monkeypatch):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == earlier
 
 
+@pytest.fixture
+def interruptible():
+    """Who starts the tests in the background of a shell may have SIGINT ignored, for all below.
+
+    What is caught here is at its default in a new process, without code between fork and exec.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_what_was_done(tmp_path, short):
     """Interrupted in training."""
     out = tmp_path / "results"
@@ -206,8 +218,6 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, short):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # Who starts the tests in the background of a shell may have it ignored, for all below.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     seen = ""
     deadline = time.monotonic() + TIMEOUT

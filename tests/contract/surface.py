@@ -32,7 +32,9 @@ def public() -> dict[str, Any]:
         for name in getattr(module, "__all__", own):
             value = getattr(module, name)
             if not isinstance(value, types.ModuleType):
-                same = found.setdefault(getattr(value, "__qualname__", name), {})
+                # A union of types has a name of its own since Python 3.14.
+                known_as = value.__qualname__ if callable(value) else name
+                same = found.setdefault(known_as, {})
                 if all(value is not known for known in same.values()):
                     same[module.__name__.rpartition(".")[2]] = value
     named: dict[str, Any] = {}

@@ -163,8 +163,9 @@ def _losses() -> list[Case]:
                     floors={"grad_Z": 1e-2} if variant == "two_rows" else {},
                 )
             )
-        # The one singular value of two rows is twice the mean, however large.
-        floors = {"grad_Z": 1e-4, "grad_Z|float32": 1.0} if variant == "two_rows" else {}
+        # The one singular value of two rows is twice the mean, however large: terms of about
+        # .2 cancel, and builds of torch differ by an eps of them.
+        floors = {"grad_Z": 1e-3, "grad_Z|float32": 1.0} if variant == "two_rows" else {}
         cases.append(Case(f"isotropy/{variant}", make, finish=isotropy_gradient, floors=floors))
     cases += [
         Case("isotropy/few_directions", partial(problem), {"n_dir": 4}),

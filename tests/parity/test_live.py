@@ -23,7 +23,7 @@ from .well_defined import fixed_signs, joint_sign, row_signs  # noqa: E402
 pytestmark = pytest.mark.parity
 
 # Rounding of another BLAS or another CPU, and none of another input or another formula.
-SAME_FORMULA = {"float64": 1e-11, "float32": 1e-5}  # 1.7e-12 between two builds of torch
+SAME_FORMULA = {"float64": 1e-12, "float32": 1e-5}
 
 LOSSES = ("alignment", "disentanglement", "disentanglement_original", "isotropy", "combined")
 
